@@ -1,0 +1,219 @@
+"""Activities: types, topics per kind of record, and what one holds once it is kept.
+
+The topics are the table of the requirements; every kind has ``other``, which a logged mail gets. Labels in four
+languages come with the hand-made activities.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from mailgate.domain.mail import Addressee, Document, Mail, Note, Party
+from mailgate.domain.record import AddressState, RecordKind, RecordRef
+from mailgate.domain.routing import is_ours
+
+
+class ActivityType(StrEnum):
+    """What kind of communication an activity keeps."""
+
+    TASK = "task"
+    EMAIL = "email"
+    LUNCH = "lunch"
+    MEETING = "meeting"
+    CALL = "call"
+    VIDEO_CALL = "video_call"
+    NOTE = "note"
+
+
+class Origin(StrEnum):
+    """How an activity came to be. Only ``manual`` ones are ever changed."""
+
+    BCC = "bcc"
+    SYSTEM = "system"
+    MANUAL = "manual"
+    GROUP = "group"
+
+
+class Side(StrEnum):
+    """Users are internal, everybody else is external."""
+
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+
+
+TOPIC_OTHER = "other"
+
+# a mail from before e-mail was common, or from further ahead than clocks differ, was not sent then
+FIRST_YEAR = 1990
+CLOCK_TOLERANCE = timedelta(hours=1)
+
+SHOWN = ("to", "cc")  # the header fields that other recipients see
+
+_ACQUISITION = ("customer_acquisition", "customer_care", "negotiation", TOPIC_OTHER)
+
+TOPICS: Mapping[RecordKind, tuple[str, ...]] = {
+    RecordKind.CUSTOMER: _ACQUISITION,
+    RecordKind.LEAD: _ACQUISITION,
+    RecordKind.CONTACT: _ACQUISITION,
+    RecordKind.OPPORTUNITY: ("rejection", "offer", "qualification", "negotiation", "commitment", TOPIC_OTHER),
+    RecordKind.CAMPAIGN: (
+        "billing",
+        "cancellation",
+        "offer",
+        "approval",
+        "monitoring",
+        "complaint",
+        "reporting",
+        "reservation",
+        "screenshots",
+        "creatives",
+        TOPIC_OTHER,
+    ),
+    RecordKind.DEAL_GROUP: ("deal_sheet", "monitoring", "new_deal_group", TOPIC_OTHER),
+    RecordKind.PUBLISHER_CONTRACT: ("payout", "negotiation", TOPIC_OTHER),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whom an address belongs to, as seen from one record. ``ambiguous``: several contacts at the same step."""
+
+    side: Side
+    record: RecordRef | None = None
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """Somebody who took part: a mailbox of the mail, and whom we know it as (a user, or a contact's record)."""
+
+    email: str
+    name: str
+    header: str
+    side: Side
+    record: RecordRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An activity's words in one language; a mail logged by BCC has one, under no language."""
+
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """An activity as it is shown; the keys of contract 2, in its order."""
+
+    id: str
+    record: RecordRef
+    type: ActivityType
+    topic: str
+    origin: Origin
+    read_only: bool
+    subject: str
+    text: str | None = None  # None in listings, which read no body
+    html: str | None = None
+    languages: tuple[str, ...] = ()
+    content: Mapping[str, Content] = field(default_factory=dict)
+    sent_languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    occurred_at: datetime
+    recorded_at: datetime
+    recorder: str
+    envelope_from: str | None = None
+    place: str | None = None
+    due_on: date | None = None
+    remind_on: date | None = None
+    done: bool | None = None
+    done_at: datetime | None = None
+    participants: tuple[Participant, ...] = ()
+    documents: tuple[Document, ...] = ()
+    links: tuple[str, ...] = ()
+    message_id: str | None = None
+    raw_sha256: str | None = None
+    raw_size: int | None = None
+    trust: str = "none"
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewActivity:
+    """What one addressed record gets of a mail: its own look at the participants, and its own notes."""
+
+    record: RecordRef
+    address: str  # the record address it came by, folded
+    exposed: bool  # our address stood in To or Cc
+    participants: tuple[Participant, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMail:
+    """A mail that passed every rule, ready for the archive: stored once, with an activity per addressed record."""
+
+    raw: bytes
+    raw_sha256: str
+    identity: str
+    mail: Mail
+    author: str  # folded From address
+    recorder: str  # e-mail of the user it belongs to (equal to the author, or the author is an alias)
+    envelope_from: str
+    trust: str
+    relay: str
+    queue_id: str | None
+    occurred_at: datetime
+    received_at: datetime
+    activities: tuple[NewActivity, ...]
+
+
+def occurred(sent_at: datetime | None, received_at: datetime) -> tuple[datetime, tuple[Note, ...]]:
+    """Decide when a mail happened: when it was sent, or when it came where that is missing or absurd."""
+    if sent_at is None:
+        return received_at, ()
+    if sent_at.year < FIRST_YEAR or sent_at - received_at > CLOCK_TOLERANCE:
+        return received_at, (Note("date_absurd", f"The mail says it was sent at {sent_at.isoformat()}."),)
+    return sent_at, ()
+
+
+def compose(
+    mail: Mail, addressee: Addressee, known: Mapping[str, Known], domain: str, notes: tuple[Note, ...]
+) -> NewActivity:
+    """Make what one addressed record gets of a mail. ``domain`` is that of the record addresses, folded."""
+    exposed = any(party.email == addressee.address for party in mail.parties if party.header in SHOWN)
+    parties = [party for party in mail.parties if not is_ours(party.email, domain)]
+    return NewActivity(
+        record=addressee.record,
+        address=addressee.address,
+        exposed=exposed,
+        participants=tuple(_participant(party, known.get(party.email)) for party in parties),
+        notes=(*mail.notes, *notes, *_address_notes(addressee, exposed=exposed), *_ambiguous(parties, known)),
+    )
+
+
+def _participant(party: Party, known: Known | None) -> Participant:
+    return Participant(
+        email=party.email,
+        name=party.name,
+        header=party.header,
+        side=known.side if known else Side.EXTERNAL,
+        record=known.record if known else None,
+    )
+
+
+def _address_notes(addressee: Addressee, *, exposed: bool) -> tuple[Note, ...]:
+    notes = []
+    if exposed:
+        notes.append(
+            Note("address_exposed", "The record's address stood in To or Cc: everybody who got it has seen it.")
+        )
+    if addressee.state is AddressState.GRACE:
+        notes.append(Note("old_address", "The mail came by an address that was rotated away and is about to expire."))
+    return tuple(notes)
+
+
+def _ambiguous(parties: Sequence[Party], known: Mapping[str, Known]) -> tuple[Note, ...]:
+    emails = dict.fromkeys(party.email for party in parties if party.email in known and known[party.email].ambiguous)
+    return tuple(Note("contact_ambiguous", f"{email} belongs to several contacts: not linked.") for email in emails)

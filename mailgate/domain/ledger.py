@@ -1,0 +1,46 @@
+"""The ledger: one row per recipient verdict, the answer to "where is my mail?"."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mailgate.domain.record import RecordRef
+from mailgate.errors import Reason
+
+
+class Verdict(StrEnum):
+    """What became of a mail at one of its recipients."""
+
+    KEPT = "kept"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+    DEFERRED = "deferred"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One verdict. ``id`` is "" until the archive gives one; ``count`` is above 1 only for bounded rows of strangers."""
+
+    id: str = ""
+    at: datetime
+    verdict: Verdict
+    reason: Reason | None = None
+    record: RecordRef | None = None
+    relay: str | None = None
+    queue_id: str | None = None
+    author: str | None = None
+    message_id: str | None = None
+    activity: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one recipient of a mail is told: the verdict, its ledger row and, where kept, the activity."""
+
+    recipient: str
+    verdict: Verdict
+    reason: Reason | None = None
+    value: str = ""  # the one value that the answer may name
+    ledger_id: str = ""
+    activity: str | None = None

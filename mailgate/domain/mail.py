@@ -1,0 +1,83 @@
+"""A mail: how it came (``Envelope``, ``Delivery``) and what was read in it (``Mail``).
+
+All text in these values is valid Unicode without NUL and without lone surrogates; the bytes stay in ``Delivery.raw``.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailgate.domain.record import AddressState, RecordRef
+from mailgate.domain.trust import Relay
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a reader of the activity should know: a stable code (contract 4) and one English sentence."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One mailbox of a header field. ``email`` is folded, or "" where the field holds no address that can be read."""
+
+    header: str  # from, to, cc, bcc, sender
+    email: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A part that is no body. ``n`` counts from 1 in the order of the mail; the content stays in the raw bytes."""
+
+    n: int
+    name: str
+    type: str
+    size: int
+    sha256: str
+    inline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """What was read in the bytes of a mail; by construction nothing here decides where it goes or who wrote it."""
+
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    sent_at: datetime | None = None
+    message_id: str = ""
+    parties: tuple[Party, ...] = ()
+    documents: tuple[Document, ...] = ()
+    links: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """A recipient that was said yes to at RCPT; the yes holds for its transaction."""
+
+    recipient: str  # as the relay wrote it, for answers only
+    address: str  # folded, whole
+    record: RecordRef
+    state: AddressState  # OPEN or GRACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One SMTP transaction: the relay it came from, the envelope sender ("" is the null sender), the addressees."""
+
+    relay: Relay
+    sender: str
+    addressees: tuple[Addressee, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A mail at the end of DATA: the bytes after dot-unstuffing, as they came, and when the last of them came."""
+
+    envelope: Envelope
+    raw: bytes
+    received_at: datetime
+    chunked: bool = False  # came by BDAT: its body may hold bare newlines

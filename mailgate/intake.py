@@ -1,0 +1,313 @@
+"""The path of a mail: ``check_recipient`` at RCPT, ``receive`` at the end of DATA.
+
+Whoever has read this file knows the service. All that concerns a recipient is decided at RCPT, by the envelope
+alone; all that concerns the mail at the end of DATA, so that a mail has one fate. Whoever calls says 250 only for a
+verdict ``kept`` or ``duplicate``, and those are given only after the commit.
+
+Refuses by raising ``Refused`` at RCPT, by an ``Outcome`` after DATA. ``receive`` never raises: whatever was not
+foreseen is ``deferred`` with the reason ``store_down``, for a bug of ours must not bounce a mail.
+
+Limits: synchronous; call it in a thread. One instance serves all threads, it holds no state of its own.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Address
+
+from mailgate import events, mime
+from mailgate.domain import address, author, automail, header, identity, routing, trust
+from mailgate.domain.activity import NewMail, compose, occurred
+from mailgate.domain.ledger import LedgerEntry, Outcome, Verdict
+from mailgate.domain.mail import Addressee, Delivery, Envelope, Note
+from mailgate.domain.record import AddressState, Edition, RecordAddress, RecordState, exists_in
+from mailgate.domain.trust import Relay, SenderPair
+from mailgate.domain.user import Role, User
+from mailgate.errors import Deferred, Reason, Refused
+from mailgate.ports import Archive, Directory
+
+Tell = Callable[[str, str], None]
+
+# never softened: a loop or a smuggling attempt is no better later
+HARD = frozenset({Reason.LOOP, Reason.BARE_NEWLINE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What an instance decides for itself: from the settings, checked there."""
+
+    domain: str  # of the record addresses, folded
+    relays: tuple[Relay, ...]
+    edition: Edition = Edition.PUBLISHER
+    pairs: frozenset[SenderPair] = frozenset()
+    soft_refuse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What can be said of a mail whatever becomes of it: for the ledger and the log."""
+
+    queue_id: str | None = None
+    message_id: str | None = None
+    author: str | None = None
+
+
+def _silent(_rule: str, _said: str) -> None:
+    pass
+
+
+class Intake:
+    """The one path, for SMTP, LMTP and the command line alike."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        archive: Archive,
+        policy: Policy,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._directory = directory
+        self._archive = archive
+        self.policy = policy
+        self._now = now
+
+    # -- at connect -------------------------------------------------------------------------------------------------
+
+    def relay_at(self, peer: IPv4Address | IPv6Address | None) -> Relay | None:
+        """Name the registered relay behind a peer address (``None``: our unix socket), or ``None`` for a stranger."""
+        return trust.relay_at(self.policy.relays, peer)
+
+    def turn_away(self, relay: str, reason: Reason) -> None:
+        """Count a client that was refused before any mail (``bad_relay``, ``busy``), or one recipient too many."""
+        self._archive.count(relay=relay, reason=reason, verdict=self._verdict(reason), at=self._now())
+
+    # -- at RCPT ----------------------------------------------------------------------------------------------------
+
+    def check_recipient(self, relay: Relay, recipient: str) -> Addressee:
+        """Find the record that an envelope recipient means; ``Refused`` or ``Deferred`` where there is none.
+
+        Unknown, revoked and expired addresses cost the same look-ups and get the same answer.
+        """
+        try:
+            return self._addressee(recipient, _silent)
+        except (Refused, Deferred) as no:
+            raise self._said_no(relay, recipient, no) from None
+
+    def _said_no(self, relay: Relay, recipient: str, no: Refused | Deferred) -> Refused | Deferred:
+        if no.reason in {Reason.STORE_DOWN, Reason.DISK_FULL}:
+            return no  # nothing can be written now
+        answer = self._softened(no)
+        deferred = isinstance(answer, Deferred)
+        verdict = Verdict.DEFERRED if deferred else Verdict.REFUSED
+        self._archive.count(relay=relay.name, reason=no.reason, verdict=verdict, at=self._now())
+        events.recipient_refused(
+            relay=relay.name, reason=no.reason, masked=routing.masked(recipient), deferred=deferred
+        )
+        return answer
+
+    def _addressee(self, recipient: str, tell: Tell) -> Addressee:
+        folded = address.parse_envelope(recipient)
+        if not routing.is_ours(folded, self.policy.domain):
+            raise Refused(Reason.FOREIGN_DOMAIN)
+        tell("domain", f"{self.policy.domain} is ours")
+        found = self._directory.find_address(folded)
+        if found is None or not self._lives(found.address):
+            # an empty or mistaken store must not bounce a company's mail
+            if not self._directory.has_addresses():
+                raise Deferred(Reason.UNKNOWN_ADDRESS)
+            raise Refused(Reason.UNKNOWN_ADDRESS)
+        if found.address.state is AddressState.CLOSED:
+            raise Refused(Reason.CLOSED_ADDRESS)
+        if found.record_state is RecordState.CLOSED:
+            raise Refused(Reason.CLOSED_RECORD)
+        tell("address", f"{found.address.state.value}, of {found.address.record}")
+        return Addressee(recipient=recipient, address=folded, record=found.address.record, state=found.address.state)
+
+    def _lives(self, known: RecordAddress) -> bool:
+        expired = known.state is AddressState.GRACE and known.expires_at is not None and known.expires_at <= self._now()
+        revoked = known.state is AddressState.REVOKED
+        return not (expired or revoked) and exists_in(known.record.kind, self.policy.edition)
+
+    # -- at the end of DATA -----------------------------------------------------------------------------------------
+
+    def receive(self, delivery: Delivery) -> tuple[Outcome, ...]:
+        """Judge a mail and keep it; one outcome per addressee, in their order."""
+        seen = _Seen()
+        try:
+            fields = header.split(delivery.raw)
+            seen = self._seen(fields)
+            new = self._judge(delivery, fields, _silent)
+            seen = _Seen(queue_id=new.queue_id, message_id=new.mail.message_id or None, author=new.author)
+            outcomes = self._keep(delivery.envelope, new)
+        except (Refused, Deferred) as no:
+            outcomes = self._turn_back(delivery.envelope, no, seen)
+        except Exception as bug:  # noqa: BLE001 - unforeseen trouble is a 4xx, never a lost or bounced mail
+            events.surprise("receive", bug)
+            outcomes = _deferred(delivery.envelope, Reason.STORE_DOWN)
+        self._tell_events(delivery.envelope, outcomes, seen, len(delivery.raw))
+        return outcomes
+
+    def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> tuple[Outcome, ...]:
+        """Refuse a mail for its shape, before it was read whole. ``head`` is what came of its header."""
+        seen = self._seen(header.split(head))
+        outcomes = self._turn_back(envelope, Refused(reason), seen)
+        self._tell_events(envelope, outcomes, seen, size)
+        return outcomes
+
+    def explain(self, envelope_sender: str, relay: Relay, recipients: Sequence[str], raw: bytes, tell: Tell) -> None:
+        """Walk the same rules and tell each by name with what it said; stores nothing. Raises what they raise."""
+        addressees = tuple(self._addressee(recipient, tell) for recipient in recipients)
+        envelope = Envelope(relay=relay, sender=envelope_sender, addressees=addressees)
+        delivery = Delivery(envelope=envelope, raw=raw, received_at=self._now())
+        new = self._judge(delivery, header.split(raw), tell)
+        tell("identity", new.identity)
+        for activity in new.activities:
+            tell("activity", f"one on {activity.record} with {len(activity.participants)} participants")
+
+    def _judge(self, delivery: Delivery, fields: header.Header, tell: Tell) -> NewMail:
+        envelope = delivery.envelope
+        sender = address.parse_envelope(envelope.sender)
+        automail.check(fields, sender, self.policy.domain)
+        tell("machine mail", "no bounce, no loop, no machine")
+        wrote = author.read_author(fields)
+        tell("author", wrote)
+        proof = trust.believe(envelope.relay, wrote, sender, self.policy.pairs)
+        tell("trust", f"{proof.value} by relay {envelope.relay.name}")
+        user = self._user(wrote)
+        tell("user", f"{user.email} is registered, enabled and holds {Role.RECORD_ACTIVITIES.value}")
+        return self._compose(delivery, fields, wrote, user, proof)
+
+    def _user(self, wrote: str) -> User:
+        user = self._directory.find_user(wrote)
+        if user is None:
+            if not self._directory.has_users():
+                raise Deferred(Reason.UNKNOWN_SENDER, wrote)
+            raise Refused(Reason.UNKNOWN_SENDER, wrote)
+        if not user.enabled:
+            raise Refused(Reason.DISABLED_SENDER, wrote)
+        if Role.RECORD_ACTIVITIES not in user.roles:
+            raise Refused(Reason.MISSING_ROLE, wrote)
+        return user
+
+    def _compose(
+        self, delivery: Delivery, fields: header.Header, wrote: str, user: User, proof: trust.Trust
+    ) -> NewMail:
+        mail = mime.read(delivery.raw)
+        digest = sha256(delivery.raw).hexdigest()
+        queue_id = identity.queue_id(fields)
+        when, date_notes = occurred(mail.sent_at, delivery.received_at)
+        notes = (*date_notes, *_newline_notes(delivery))
+        emails = {party.email for party in mail.parties if party.email}
+        return NewMail(
+            raw=delivery.raw,
+            raw_sha256=digest,
+            identity=identity.identity(fields, delivery.raw, queue_id, digest),
+            mail=mail,
+            author=wrote,
+            recorder=user.email,
+            envelope_from=address.parse_envelope(delivery.envelope.sender),
+            trust=proof.value,
+            relay=delivery.envelope.relay.name,
+            queue_id=queue_id,
+            occurred_at=when,
+            received_at=delivery.received_at,
+            activities=tuple(
+                compose(mail, addressee, self._directory.known(addressee.record, emails), self.policy.domain, notes)
+                for addressee in _once_per_record(delivery.envelope)
+            ),
+        )
+
+    def _keep(self, envelope: Envelope, new: NewMail) -> tuple[Outcome, ...]:
+        kept = dict(zip((activity.record for activity in new.activities), self._archive.keep(new), strict=True))
+        return tuple(
+            Outcome(
+                recipient=addressee.recipient,
+                verdict=kept[addressee.record].verdict,
+                reason=kept[addressee.record].reason,
+                ledger_id=kept[addressee.record].ledger_id,
+                activity=kept[addressee.record].activity,
+            )
+            for addressee in envelope.addressees
+        )
+
+    # -- what is not kept -------------------------------------------------------------------------------------------
+
+    def _turn_back(self, envelope: Envelope, no: Refused | Deferred, seen: _Seen) -> tuple[Outcome, ...]:
+        if no.reason in {Reason.STORE_DOWN, Reason.DISK_FULL}:
+            return _deferred(envelope, no.reason)  # the ledger can't be written either: the log and the counter have it
+        answer = self._softened(no)
+        verdict = Verdict.DEFERRED if isinstance(answer, Deferred) else Verdict.REFUSED
+        at = self._now()
+        entries = [
+            LedgerEntry(
+                at=at,
+                verdict=verdict,
+                reason=no.reason,
+                record=addressee.record,
+                relay=envelope.relay.name,
+                queue_id=seen.queue_id,
+                author=seen.author,
+                message_id=seen.message_id,
+            )
+            for addressee in envelope.addressees
+        ]
+        try:
+            ids = self._archive.enter(entries)
+        except Deferred as down:
+            return _deferred(envelope, down.reason)  # unsure means later
+        return tuple(
+            Outcome(
+                recipient=addressee.recipient, verdict=verdict, reason=no.reason, value=no.value, ledger_id=ledger_id
+            )
+            for addressee, ledger_id in zip(envelope.addressees, ids, strict=True)
+        )
+
+    def _softened(self, no: Refused | Deferred) -> Refused | Deferred:
+        if isinstance(no, Refused) and self.policy.soft_refuse and no.reason not in HARD:
+            return Deferred(no.reason, no.value)
+        return no
+
+    def _verdict(self, reason: Reason) -> Verdict:
+        busy = reason in {Reason.BUSY, Reason.TOO_MANY_RECIPIENTS}
+        return Verdict.DEFERRED if busy or self.policy.soft_refuse else Verdict.REFUSED
+
+    def _seen(self, fields: header.Header) -> _Seen:
+        try:
+            wrote: str | None = author.read_author(fields)
+        except Refused:
+            wrote = None
+        return _Seen(queue_id=identity.queue_id(fields), message_id=identity.message_id(fields) or None, author=wrote)
+
+    def _tell_events(self, envelope: Envelope, outcomes: tuple[Outcome, ...], seen: _Seen, size: int) -> None:
+        events.mail_finished(
+            outcomes,
+            relay=envelope.relay.name,
+            records=tuple(str(addressee.record) for addressee in envelope.addressees),
+            queue_id=seen.queue_id,
+            author=seen.author,
+            message_id=seen.message_id,
+            size=size,
+            at=self._now().timestamp(),
+        )
+
+
+def _deferred(envelope: Envelope, reason: Reason) -> tuple[Outcome, ...]:
+    return tuple(
+        Outcome(recipient=addressee.recipient, verdict=Verdict.DEFERRED, reason=reason)
+        for addressee in envelope.addressees
+    )
+
+
+def _once_per_record(envelope: Envelope) -> list[Addressee]:
+    return list({addressee.record: addressee for addressee in reversed(envelope.addressees)}.values())[::-1]
+
+
+def _newline_notes(delivery: Delivery) -> tuple[Note, ...]:
+    if not delivery.chunked:
+        return ()
+    raw = delivery.raw
+    pairs = raw.count(b"\r\n")
+    if raw.count(b"\r") == pairs == raw.count(b"\n"):
+        return ()
+    return (Note("bare_newlines", "The body has line ends that are not CRLF; they are kept as they came."),)

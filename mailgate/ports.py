@@ -1,0 +1,75 @@
+"""What the path of a mail needs from outside, in the words of the domain.
+
+``store`` is the real thing behind both; ``tests/fakes.py`` has the ones in memory, held to the same contract tests.
+Every method may raise ``Deferred(STORE_DOWN)`` or ``Deferred(DISK_FULL)``; driver errors never get through.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from mailgate.domain.activity import Known, NewMail
+from mailgate.domain.ledger import LedgerEntry, Verdict
+from mailgate.domain.record import RecordAddress, RecordRef, RecordState
+from mailgate.domain.user import User
+from mailgate.errors import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAddress:
+    """A record address that exists or existed, with the state of its record."""
+
+    address: RecordAddress
+    record_state: RecordState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the archive did for one activity of a mail, in the order they were handed over."""
+
+    verdict: Verdict  # KEPT or DUPLICATE
+    reason: Reason | None  # DUPLICATE, or DELETED where its recorder had deleted it
+    ledger_id: str
+    activity: str | None
+
+
+class Directory(Protocol):
+    """Who and what is registered. Asked at every mail; nothing is cached, above all no "unknown"."""
+
+    def find_address(self, address: str) -> FoundAddress | None:
+        """Look up a whole record address, folded. Revoked and expired ones are found too: the caller decides."""
+
+    def find_user(self, email: str) -> User | None:
+        """Look up the user who owns this folded address, as main address or alias."""
+
+    def known(self, record: RecordRef, emails: Collection[str]) -> Mapping[str, Known]:
+        """Say who these folded addresses are, seen from the record.
+
+        A user's address is internal. Else a contact or lead with that address is looked for on the record (the
+        record itself too, when it is a person), then on its customer, intermediary and agency, then anywhere; two or
+        more at the same step give ``ambiguous`` and no record. Addresses of nobody are left out.
+        """
+
+    def has_users(self) -> bool:
+        """Say whether any user is registered."""
+
+    def has_addresses(self) -> bool:
+        """Say whether any record address was ever made."""
+
+
+class Archive(Protocol):
+    """Where mails and verdicts are kept. Returns only after the commit."""
+
+    def keep(self, new: NewMail) -> Sequence[Kept]:
+        """Store the mail once and an activity per record, each once (record, identity); all or nothing.
+
+        Also: touches the addresses' last use, marks exposed ones, adds the note ``same_message_id`` where that record
+        has a mail of the same Message-ID and author with another identity, and writes one ledger row per activity.
+        """
+
+    def enter(self, entries: Sequence[LedgerEntry]) -> Sequence[str]:
+        """Write ledger rows of mails that were not kept, and return their ids."""
+
+    def count(self, *, relay: str, reason: Reason, verdict: Verdict, at: datetime) -> None:
+        """Add one to the bounded row of this relay, reason and minute. Doesn't wait; loss in a crash is accepted."""
