@@ -1,0 +1,345 @@
+"""The tables, for SQLite and PostgreSQL alike.
+
+    user_account --< user_address, user_role
+    record       --< record_email, record_relation, record_contact, record_user, address
+    mail         --< reading --< reading_party, document, link, reading_note;  reading --- reading_body
+                 --< piece (only big ones, by upload)
+    activity     --> record, mail, user_account;  --< participation, activity_note
+    receipt      (record, identity) -> kept | deleted | erased: outlives its activity, so that a mail comes once
+    removal      who took an activity away, when and why; never what it held
+    ledger       one row per recipient verdict;  audit: who changed an address, a record, a user
+
+What people sent is in ``mail``, ``reading`` and what hangs on it, and in ``activity``: the triggers of
+``store.triggers`` keep all of that as it was written. ``participation`` (whom we know a participant as) and
+``activity.topic`` stand apart, because they are ours and may change.
+
+Times are UTC. Keys that people see (activity, ledger) are UUIDs of version 7, so they sort by age. A record address
+is stored by its local part; the domain is the instance's.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment: aware in Python, ``timestamptz`` on PostgreSQL, ISO text without zone (UTC) on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Write in UTC; a moment without a zone is a bug of ours."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a zone")
+        in_utc = value.astimezone(UTC)
+        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Read in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite makes only INTEGER PRIMARY KEY a row id
+_Key = BigInteger().with_variant(Integer(), "sqlite")
+_Id = Uuid(as_uuid=False)
+
+
+def _key() -> Column[int]:
+    return Column("id", _Key, primary_key=True, autoincrement=True)
+
+
+user_account = Table(
+    "user_account",
+    metadata,
+    _key(),
+    Column("email", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("language", String(2)),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+# every address that may write as the user, the main one too: unique over all users
+user_address = Table(
+    "user_address",
+    metadata,
+    Column("email", Text, primary_key=True),
+    Column("user_id", ForeignKey("user_account.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+user_role = Table(
+    "user_role",
+    metadata,
+    Column("user_id", ForeignKey("user_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(30), primary_key=True),
+)
+
+record = Table(
+    "record",
+    metadata,
+    _key(),
+    Column("kind", String(20), nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("language", String(2)),
+    Column("state", String(10), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("kind", "ref"),
+)
+
+record_email = Table(
+    "record_email",
+    metadata,
+    Column("record_id", ForeignKey("record.id", ondelete="CASCADE"), primary_key=True),
+    Column("email", Text, primary_key=True, index=True),
+)
+
+record_relation = Table(
+    "record_relation",
+    metadata,
+    Column("record_id", ForeignKey("record.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("other_id", ForeignKey("record.id"), primary_key=True, index=True),
+)
+
+record_contact = Table(
+    "record_contact",
+    metadata,
+    Column("record_id", ForeignKey("record.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("contact_id", ForeignKey("record.id"), primary_key=True, index=True),
+)
+
+record_user = Table(
+    "record_user",
+    metadata,
+    Column("record_id", ForeignKey("record.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("user_id", ForeignKey("user_account.id"), primary_key=True, index=True),
+)
+
+address = Table(
+    "address",
+    metadata,
+    _key(),
+    Column("local", String(40), nullable=False, unique=True),
+    Column("record_id", ForeignKey("record.id"), nullable=False, index=True),
+    Column("state", String(10), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc),
+    Column("exposed_at", Utc),
+    Column("last_used_at", Utc),
+)
+
+# -- what was sent: written once ------------------------------------------------------------------------------------
+
+mail = Table(
+    "mail",
+    metadata,
+    Column("sha256", LargeBinary(32), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("upload", _Id),  # set instead of raw for big mails: their bytes are in piece
+    Column("reading_id", _Id),  # the reading that counts; the one column that may change
+    Column("raw", LargeBinary),
+)
+
+# pieces are written before the mail that claims them, so nothing refers to them but mail.upload
+piece = Table(
+    "piece",
+    metadata,
+    Column("upload", _Id, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("mail_sha256", ForeignKey("mail.sha256"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sent_at", Utc),
+    Column("message_id", Text, nullable=False),
+    UniqueConstraint("mail_sha256", "version"),
+)
+
+# apart from reading, so that a listing never touches it
+reading_body = Table(
+    "reading_body",
+    metadata,
+    Column("reading_id", ForeignKey("reading.id"), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("html", Text, nullable=False),
+)
+
+reading_party = Table(
+    "reading_party",
+    metadata,
+    Column("reading_id", ForeignKey("reading.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("header", String(10), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("reading_id", ForeignKey("reading.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("inline", Boolean, nullable=False),
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("reading_id", ForeignKey("reading.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("url", Text, nullable=False),
+)
+
+reading_note = Table(
+    "reading_note",
+    metadata,
+    Column("reading_id", ForeignKey("reading.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("code", String(40), nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("record_id", ForeignKey("record.id"), nullable=False),
+    Column("type", String(20), nullable=False),
+    Column("topic", String(40), nullable=False),
+    Column("topic_by", ForeignKey("user_account.id")),
+    Column("topic_at", Utc),
+    Column("origin", String(10), nullable=False),
+    Column("occurred_at", Utc, nullable=False),
+    Column("recorded_at", Utc, nullable=False),
+    Column("recorder_id", ForeignKey("user_account.id"), nullable=False, index=True),
+    Column("mail_sha256", ForeignKey("mail.sha256"), index=True),
+    Column("author", Text),
+    Column("envelope_from", Text),
+    Column("message_id", Text),
+    Column("trust", String(10), nullable=False),
+    Column("place", Text),
+    Column("due_on", Date),
+    Column("remind_on", Date),
+    Column("done_at", Utc),
+    Index("ix_activity_listing", "record_id", "occurred_at", "id"),
+    Index("ix_activity_message_id", "record_id", "message_id"),
+)
+
+activity_note = Table(
+    "activity_note",
+    metadata,
+    Column("activity_id", ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("code", String(40), nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+# whom we know a participant as; follows the register, so it may change
+participation = Table(
+    "participation",
+    metadata,
+    Column("activity_id", ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("email", Text, primary_key=True, index=True),
+    Column("side", String(10), nullable=False),
+    Column("record_id", ForeignKey("record.id"), index=True),
+)
+
+# -- what became of it ----------------------------------------------------------------------------------------------
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("record_id", ForeignKey("record.id"), primary_key=True),
+    Column("identity", String(64), primary_key=True),
+    Column("state", String(10), nullable=False),
+    Column("activity_id", _Id, nullable=False, unique=True),
+    Column("at", Utc, nullable=False),  # of the last change of state
+)
+
+removal = Table(
+    "removal",
+    metadata,
+    Column("activity_id", _Id, primary_key=True),
+    Column("record_id", ForeignKey("record.id"), nullable=False),
+    Column("state", String(10), nullable=False),  # deleted, erased
+    Column("at", Utc, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text),
+    Column("kinds", Text, nullable=False),  # what kinds of content went: text, html, 2 documents, raw bytes
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", Utc, nullable=False, index=True),
+    Column("verdict", String(10), nullable=False),
+    Column("reason", String(30)),
+    Column("record", Text),  # KIND:REF; follows a rename
+    Column("relay", Text),
+    Column("queue_id", Text),
+    Column("author", Text),
+    Column("message_id", Text, index=True),
+    Column("activity_id", _Id),
+    Column("count", Integer, nullable=False),
+    Column("bucket", Text, unique=True),  # relay, reason, verdict and minute of the bounded rows; else null
+    Index("ix_ledger_record", "record", "at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _key(),
+    Column("at", Utc, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", Text, nullable=False, index=True),
+    Column("detail", Text, nullable=False),
+)
