@@ -1,0 +1,1 @@
+"""What is kept, in SQLite or PostgreSQL through SQLAlchemy; ``database`` says which errors leave this package."""
