@@ -1,0 +1,1 @@
+"""Tests, from plain functions up to the installed program behind a real Postfix."""

@@ -1,0 +1,1 @@
+"""The installed program as a process, with a real Postfix in front."""

@@ -1,0 +1,1 @@
+"""Speed, as ratios in one run: machines differ, and differ by the hour."""

@@ -1,0 +1,1 @@
+"""Rules without I/O; the tree mirrors the package."""

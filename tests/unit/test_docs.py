@@ -1,0 +1,32 @@
+"""The pages and the program say the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mailgate import events
+from mailgate.errors import Reason
+from mailgate.smtp import replies
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_the_readme_says_what_to_do_about_each_reason(reason: Reason) -> None:
+    row = replies.ROWS[reason]
+    line = next(line for line in README.splitlines() if line.startswith(f"| {row.stable} |"))
+    assert f"`{reason.value}`" in line
+    assert str(row.code) in line
+    assert f"{row.code // 100}.{row.detail}" in line or not row.detail
+
+
+def test_the_readme_lists_every_metric_and_no_other() -> None:
+    families = {family.name for family in events.registry.collect() if not family.name.endswith("_created")}
+    listed = {re.sub(r"_total$", "", name) for name in re.findall(r"^\| `(mailgate_\w+)", README, re.MULTILINE)}
+    assert listed == families
+
+
+@pytest.mark.parametrize("word", ["make run", "make test", "make check", "make fmt", "make bench"])
+def test_the_readme_names_each_target(word: str) -> None:
+    assert word in README
