@@ -3,14 +3,14 @@
     user_account --< user_address, user_role
     record       --< record_email, record_relation, record_contact, record_user, address
     mail         --< reading --< reading_party, document, link, reading_note;  reading --- reading_body
-                 --< piece (only big ones, by upload)
+                 --< piece: its bytes, at most 1 MiB each, by mail.upload
     activity     --> record, mail, user_account;  --< participation, activity_note
     receipt      (record, identity) -> kept | deleted | erased: outlives its activity, so that a mail comes once
     removal      who took an activity away, when and why; never what it held
     ledger       one row per recipient verdict;  audit: who changed an address, a record, a user
 
-What people sent is in ``mail``, ``reading`` and what hangs on it, and in ``activity``: the triggers of
-``store.triggers`` keep all of that as it was written. ``participation`` (whom we know a participant as) and
+What people sent is in ``mail``, ``piece``, ``reading`` and what hangs on it, and in ``activity`` with its notes: the
+triggers of ``store.triggers`` keep all of that as it was written. ``participation`` (whom we know a participant as) and
 ``activity.topic`` stand apart, because they are ours and may change.
 
 Times are UTC. Keys that people see (activity, ledger) are UUIDs of version 7, so they sort by age. A record address
@@ -172,12 +172,13 @@ mail = Table(
     metadata,
     Column("sha256", LargeBinary(32), primary_key=True),
     Column("size", BigInteger, nullable=False),
-    Column("upload", _Id),  # set instead of raw for big mails: their bytes are in piece
-    Column("reading_id", _Id),  # the reading that counts; the one column that may change
-    Column("raw", LargeBinary),
+    Column("upload", _Id, nullable=False, unique=True),
+    # the reading that counts; the one column that may change, and so apart from the bytes: SQLite rewrites whole rows
+    Column("reading_id", _Id, nullable=False),
 )
 
-# pieces are written before the mail that claims them, so nothing refers to them but mail.upload
+# the pieces of a big mail are written before the mail that claims them, so nothing refers to them but mail.upload;
+# an upload is a UUID of version 7 and says itself how old it is
 piece = Table(
     "piece",
     metadata,
@@ -281,7 +282,8 @@ activity_note = Table(
     Column("text", Text, nullable=False),
 )
 
-# whom we know a participant as; follows the register, so it may change
+# whom we know a participant as; follows the register, so it may change. A party of the mail without a row here is no
+# participant: that is how an address of ours in To or Cc is left out. Parties without a readable address share "".
 participation = Table(
     "participation",
     metadata,

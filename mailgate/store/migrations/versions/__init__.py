@@ -1,0 +1,1 @@
+"""The history of the schema; a revision is never changed once it was released."""

@@ -1,0 +1,205 @@
+"""What the database itself refuses, by whatever client: the one list of triggers, for both engines.
+
+Content (``CONTENT``) is never changed: no column of it but those in ``MAY_CHANGE``. It is deleted only after the
+receipt of its activity says ``deleted`` or ``erased``; the bytes and readings of a mail when no activity refers to the
+mail any more. A receipt never goes back to ``kept``. Hand-made activities (origin ``manual``) are free.
+
+SQLite: ``INSERT OR REPLACE`` and ``UPDATE OR REPLACE`` delete the row in their way without asking the triggers for
+DELETE, so whatever would hit an existing key, or row id, is refused too (our own ``ON CONFLICT`` clauses meet that
+trigger as well: look before inserting). PostgreSQL: TRUNCATE is refused.
+
+A refusal is an integrity error of the driver's. The list is made from the tables, so that a new column is protected
+without anybody thinking of it. Limits: whoever may drop a trigger may do everything; adding rows is not refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Table, UniqueConstraint, text
+
+from mailgate.store.tables import (
+    activity,
+    activity_note,
+    document,
+    link,
+    mail,
+    piece,
+    reading,
+    reading_body,
+    reading_note,
+    reading_party,
+    receipt,
+)
+
+_OF_READING = (reading_body, reading_party, document, link, reading_note)
+CONTENT = (mail, piece, reading, *_OF_READING, activity, activity_note, receipt)
+
+# what is ours, or follows the register, and not what people sent
+MAY_CHANGE: Mapping[str, frozenset[str]] = {
+    "mail": frozenset({"reading_id"}),
+    "activity": frozenset({"topic", "topic_by", "topic_at", "record_id"}),
+    "receipt": frozenset({"state", "at", "record_id"}),
+}
+
+_NAME = "mailgate_keep_"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``event`` on a row of ``table`` is refused when ``condition`` holds; its SQL is the same for both engines."""
+
+    table: str
+    event: str  # INSERT, UPDATE, DELETE, TRUNCATE
+    condition: str
+
+    @property
+    def name(self) -> str:
+        """Name the trigger; the names of all of ours begin alike."""
+        return f"{_NAME}{self.table}_{self.event.lower()}"
+
+    @property
+    def message(self) -> str:
+        """Say what the client is told."""
+        return f"mailgate: {self.table} is read-only ({self.event})"
+
+
+def rules(dialect: str) -> Iterator[Rule]:
+    """Give the rules that an engine needs: ``sqlite`` or ``postgresql``."""
+    for table in CONTENT:
+        yield Rule(table.name, "UPDATE", _changes(table, dialect))
+        yield Rule(table.name, "DELETE", _MAY_NOT_GO[table.name])
+        if dialect == "sqlite":
+            yield Rule(table.name, "INSERT", _taken(table))
+        else:
+            yield Rule(table.name, "TRUNCATE", "true")
+
+
+def create(connection: Connection) -> None:
+    """Make all triggers; none of them may be there."""
+    for statement in _statements(connection.dialect.name):
+        connection.exec_driver_sql(statement)
+
+
+def drop(connection: Connection) -> None:
+    """Remove whatever triggers this or another version made."""
+    sqlite = connection.dialect.name == "sqlite"
+    for name, table in _present(connection):
+        connection.exec_driver_sql(f'DROP TRIGGER "{name}"' + ("" if sqlite else f' ON "{table}"'))
+        if not sqlite:
+            connection.exec_driver_sql(f'DROP FUNCTION "{name}"()')
+
+
+def complete(connection: Connection) -> bool:
+    """Say whether the triggers are those of this version, no more, no fewer, none changed."""
+    if connection.dialect.name == "sqlite":
+        return set(connection.execute(text(_SQLITE_DEFINITIONS), {"like": _NAME + "%"}).scalars()) == set(
+            _statements("sqlite")
+        )
+    bodies = {(row.tgname, row.prosrc) for row in connection.execute(text(_POSTGRESQL_BODIES), {"like": _NAME + "%"})}
+    return bodies == {(rule.name, _body(rule)) for rule in rules("postgresql")}
+
+
+# -- conditions -----------------------------------------------------------------------------------------------------
+
+
+def _changes(table: Table, dialect: str) -> str:
+    free = MAY_CHANGE.get(table.name, frozenset())
+    columns = [column.name for column in table.columns if column.name not in free]
+    changed = [f'OLD."{name}" IS DISTINCT FROM NEW."{name}"' for name in columns]
+    if dialect == "sqlite":
+        changed.append("OLD.rowid <> NEW.rowid")  # else UPDATE OR REPLACE could put a row in another's place
+    content = " OR ".join(changed)
+    if table is mail:
+        return f"{content} OR NOT EXISTS {_OWN_READING}"
+    if table is activity:
+        return f"(OLD.origin <> 'manual' AND ({content})) OR OLD.origin <> NEW.origin OR OLD.id <> NEW.id"
+    if table is activity_note:
+        return f"EXISTS {_LOGGED_NOTE} AND ({content})"
+    if table is receipt:
+        return f"{content} OR NOT ({_ONWARD}) OR (OLD.record_id <> NEW.record_id AND EXISTS {_OTHER_RECEIPT})"
+    return content
+
+
+_OWN_READING = "(SELECT 1 FROM reading WHERE reading.id = NEW.reading_id AND reading.mail_sha256 = NEW.sha256)"
+_LOGGED_NOTE = "(SELECT 1 FROM activity WHERE activity.id = OLD.activity_id AND activity.origin <> 'manual')"
+_OTHER_RECEIPT = "(SELECT 1 FROM receipt WHERE receipt.record_id = NEW.record_id AND receipt.identity = NEW.identity)"
+_ONWARD = (
+    "OLD.state = NEW.state OR (OLD.state = 'kept' AND NEW.state IN ('deleted', 'erased'))"
+    " OR (OLD.state = 'deleted' AND NEW.state = 'erased')"
+)
+
+
+def _removed(activity_id: str) -> str:
+    gone = "receipt.state IN ('deleted', 'erased')"
+    return f"EXISTS (SELECT 1 FROM receipt WHERE receipt.activity_id = {activity_id} AND {gone})"  # noqa: S608 - our own names
+
+
+def _reading_in_use(reading_id: str) -> str:
+    both = "reading JOIN activity ON activity.mail_sha256 = reading.mail_sha256"
+    return f"EXISTS (SELECT 1 FROM {both} WHERE reading.id = {reading_id})"  # noqa: S608 - our own names
+
+
+_MAY_NOT_GO: Mapping[str, str] = {
+    "mail": "EXISTS (SELECT 1 FROM activity WHERE activity.mail_sha256 = OLD.sha256)",
+    "piece": "EXISTS (SELECT 1 FROM mail WHERE mail.upload = OLD.upload)",
+    "reading": "EXISTS (SELECT 1 FROM activity WHERE activity.mail_sha256 = OLD.mail_sha256)",
+    **{table.name: _reading_in_use("OLD.reading_id") for table in _OF_READING},
+    "activity": f"OLD.origin <> 'manual' AND NOT {_removed('OLD.id')}",
+    "activity_note": f"EXISTS {_LOGGED_NOTE} AND NOT {_removed('OLD.activity_id')}",
+    "receipt": "OLD.state = 'kept' AND EXISTS (SELECT 1 FROM activity WHERE activity.id = OLD.activity_id)",
+}
+
+
+def _taken(table: Table) -> str:
+    keys = [[column.name for column in table.primary_key]]
+    keys += [
+        [column.name for column in constraint.columns]
+        for constraint in sorted(table.constraints, key=lambda constraint: str(constraint.name))
+        if isinstance(constraint, UniqueConstraint)
+    ]
+    hits = ["rowid = NEW.rowid"]  # -1 where the client gave none
+    hits += [" AND ".join(f'"{table.name}"."{name}" = NEW."{name}"' for name in key) for key in keys]
+    return " OR ".join(f'EXISTS (SELECT 1 FROM "{table.name}" WHERE {hit})' for hit in hits)  # noqa: S608 - our own names
+
+
+# -- statements -----------------------------------------------------------------------------------------------------
+
+
+def _statements(dialect: str) -> Iterator[str]:
+    for rule in rules(dialect):
+        if dialect == "sqlite":
+            yield (
+                f'CREATE TRIGGER "{rule.name}" BEFORE {rule.event} ON "{rule.table}" FOR EACH ROW'
+                f" WHEN {rule.condition} BEGIN SELECT RAISE(ABORT, '{rule.message}'); END"
+            )
+        else:
+            each = "STATEMENT" if rule.event == "TRUNCATE" else "ROW"
+            body = f"$mailgate${_body(rule)}$mailgate$"
+            yield f'CREATE FUNCTION "{rule.name}"() RETURNS trigger LANGUAGE plpgsql AS {body}'
+            yield (
+                f'CREATE TRIGGER "{rule.name}" BEFORE {rule.event} ON "{rule.table}" FOR EACH {each}'
+                f' EXECUTE FUNCTION "{rule.name}"()'
+            )
+
+
+def _body(rule: Rule) -> str:
+    row = {"UPDATE": "NEW", "DELETE": "OLD"}.get(rule.event, "NULL")
+    refuse = f"RAISE EXCEPTION '{rule.message}' USING ERRCODE = 'integrity_constraint_violation'"
+    return f"BEGIN IF {rule.condition} THEN {refuse}; END IF; RETURN {row}; END"
+
+
+_SQLITE_DEFINITIONS = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE :like"
+_POSTGRESQL_BODIES = """
+    SELECT tgname, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid JOIN pg_class ON pg_class.oid = tgrelid
+    WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgname LIKE :like AND pg_table_is_visible(tgrelid)
+"""
+
+
+def _present(connection: Connection) -> list[tuple[str, str]]:
+    statement = (
+        "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE :like"
+        if connection.dialect.name == "sqlite"
+        else "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+        " WHERE NOT tgisinternal AND tgname LIKE :like AND pg_table_is_visible(tgrelid)"
+    )
+    return [(row[0], row[1]) for row in connection.execute(text(statement), {"like": _NAME + "%"})]

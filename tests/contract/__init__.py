@@ -1,0 +1,1 @@
+"""The fakes and both stores keep the same promises."""
