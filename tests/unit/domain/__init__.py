@@ -1,0 +1,1 @@
+"""The rules: plain functions over values, as tables and as properties."""
