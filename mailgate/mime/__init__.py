@@ -1,0 +1,9 @@
+"""Reading mail: bytes in, ``domain.mail.Mail`` out. Total: no input makes it raise.
+
+``read`` gives what is seen in a mail, ``document`` the content of its n-th document. The only package that imports
+mail-parser; none of its objects, and none of the standard library's, leave it.
+"""
+
+from mailgate.mime.reader import document, read
+
+__all__ = ["document", "read"]

@@ -1,0 +1,129 @@
+"""Which parts are the body, and which are documents (the algorithm of JMAP, RFC 8621 section 4.1.4).
+
+A part is a body if it is text/plain or text/html, not sent as an attachment, and first in its multipart or without a
+file name (in a multipart/related: first only). Of alternatives each list gets its own kind; where a kind is missing,
+the other stands in. Every other leaf is a document. Unlike JMAP, a picture is a document wherever it stands, and
+everything inside a multipart that was sent as an attachment is one too.
+
+No recursion; linear in the number of parts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from mailgate.mime import params
+from mailgate.mime.tree import Part
+
+PLAIN = "text/plain"
+HTML = "text/html"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A part without parts, with its type, disposition and name as they were declared."""
+
+    part: Part
+    media: str
+
+    @cached_property
+    def disposition(self) -> params.Value:
+        """Content-Disposition with its parameters."""
+        return params.parse(self.part.fields.first("content-disposition"))
+
+    @cached_property
+    def name(self) -> str:
+        """The declared file name, not made safe; the disposition's wins over the type's."""
+        return self.disposition.parameter("filename") or self.part.type.parameter("name")
+
+    @cached_property
+    def content(self) -> bytes:
+        """The decoded content."""
+        return self.part.content()
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """The parts to show as text, those to show as HTML, and the documents, each in the order of the mail."""
+
+    text: list[Leaf] = field(default_factory=list)
+    html: list[Leaf] = field(default_factory=list)
+    documents: list[Leaf] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Level:
+    """One open multipart."""
+
+    kind: str
+    rest: Iterator[tuple[int, Part]]
+    alternative: bool  # it or one above it holds alternatives
+    attached: bool
+    to_text: bool
+    to_html: bool
+    text_before: int
+    html_before: int
+
+
+def choose(root: Part) -> Bodies:
+    """Sort the leaves of a tree into bodies and documents."""
+    bodies = Bodies()
+    levels = [_Level("", iter([(0, root)]), False, False, True, True, 0, 0)]  # noqa: FBT003 - the frame around the root
+    while levels:
+        level = levels[-1]
+        index, part = next(level.rest, (0, None))
+        if part is None:
+            _fill_in(bodies, levels.pop())
+        elif part.parts:
+            levels.append(_inner(bodies, level, part))
+        else:
+            _sort_in(bodies, level, index, part)
+    return bodies
+
+
+def _inner(bodies: Bodies, level: _Level, part: Part) -> _Level:
+    kind = part.media.removeprefix("multipart/")
+    return _Level(
+        kind=kind,
+        rest=iter(list(enumerate(part.parts))),
+        alternative=level.alternative or kind == "alternative",
+        attached=level.attached or params.parse(part.fields.first("content-disposition")).value == "attachment",
+        to_text=level.to_text,
+        to_html=level.to_html,
+        text_before=len(bodies.text),
+        html_before=len(bodies.html),
+    )
+
+
+def _sort_in(bodies: Bodies, level: _Level, index: int, part: Part) -> None:
+    # a multipart without a single boundary is shown as the text that it is
+    leaf = Leaf(part, PLAIN if part.media.startswith("multipart/") else part.media)
+    if not _is_body(leaf, level, index):
+        bodies.documents.append(leaf)
+    elif level.kind == "alternative":
+        (bodies.text if leaf.media == PLAIN else bodies.html).append(leaf)
+    else:
+        if level.alternative:
+            level.to_html = level.to_html and leaf.media != PLAIN
+            level.to_text = level.to_text and leaf.media != HTML
+        if level.to_text or (leaf.media == PLAIN and not level.to_html):
+            bodies.text.append(leaf)
+        if level.to_html or (leaf.media == HTML and not level.to_text):
+            bodies.html.append(leaf)
+
+
+def _is_body(leaf: Leaf, level: _Level, index: int) -> bool:
+    if leaf.media not in {PLAIN, HTML} or level.attached or leaf.disposition.value == "attachment":
+        return False
+    return index == 0 or (level.kind != "related" and not leaf.name)
+
+
+def _fill_in(bodies: Bodies, level: _Level) -> None:
+    """Let one kind stand in for the other where a multipart/alternative holds only one."""
+    if level.kind != "alternative" or not (level.to_text and level.to_html):
+        return
+    text, html = bodies.text[level.text_before :], bodies.html[level.html_before :]
+    if html and not text:
+        bodies.text.extend(html)
+    if text and not html:
+        bodies.html.extend(text)

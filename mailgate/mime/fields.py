@@ -1,0 +1,116 @@
+"""The header fields of a mail, split on its bytes in linear time.
+
+A field name is printable ASCII; white space before the colon is allowed (RFC 5322 section 4.5). The header ends at
+the first empty line. A line that is neither a field nor a continuation is skipped where a well-known field follows;
+where none does, the body starts with that line, as readers show it. A leading mbox line is skipped.
+
+Who wrote a mail is decided elsewhere, by a strict rule; this one is for showing.
+
+Limits: ``MAX_BYTES`` of header are read; the body is found behind a longer one too.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mailgate.mime import words
+
+MAX_BYTES = 8 * 1024 * 1024
+LARGE_BYTES = 1024 * 1024
+LARGE_LINES = 5000
+
+_NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_WELL_KNOWN_NAMES = (
+    "bcc cc content-disposition content-transfer-encoding content-type date dkim-signature from message-id mime-version"
+    " received references reply-to return-path sender subject to"
+)
+_WELL_KNOWN = frozenset(_WELL_KNOWN_NAMES.split())
+_END = re.compile(rb"\r?\n\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Names in lower case with their raw values, folding and all, in the order of the mail."""
+
+    items: tuple[tuple[str, bytes], ...] = ()
+    body: int = 0  # where the body starts
+    lines: int = 0
+    broken: bool = False  # the header had no proper end, or a line that is no field
+
+    def all(self, name: str) -> list[bytes]:
+        """Return the unfolded values of every field of that name."""
+        return [words.unfold(value) for known, value in self.items if known == name]
+
+    def first(self, name: str) -> bytes:
+        """Return the unfolded value of the first field of that name, else nothing."""
+        return next((words.unfold(value) for known, value in self.items if known == name), b"")
+
+    @property
+    def large(self) -> bool:
+        """Say whether the header is larger than any real one."""
+        return self.body > LARGE_BYTES or self.lines > LARGE_LINES
+
+
+def split(raw: bytes) -> Fields:
+    """Split the header of a whole mail."""
+    state = _Splitting()
+    for start, row in _rows(raw):
+        if not row.strip(b"\r\n"):
+            return state.done(start + len(row))
+        state.add(start, row)
+    return state.done(_after(raw, min(len(raw), MAX_BYTES)))
+
+
+class _Splitting:
+    """The header so far, and the first line since the last well-known field that is none."""
+
+    def __init__(self) -> None:
+        self._items: list[tuple[str, list[bytes]]] = []
+        self._lines = 0
+        self._broken = False
+        self._doubt: tuple[int, int] | None = None  # where that line starts, and how many fields stand above it
+
+    def add(self, start: int, row: bytes) -> None:
+        name = _NAME.match(row)
+        if name:
+            self._field(name[1].decode("ascii").lower(), row[name.end() :])
+        elif row[:1] in b" \t" and self._items:
+            self._items[-1][1].append(row)
+        elif self._lines or not row.startswith((b"From ", b">From ")):
+            self._broken = True
+            self._doubt = self._doubt or (start, len(self._items))
+        self._lines += 1
+
+    def _field(self, name: str, value: bytes) -> None:
+        self._items.append((name, [value]))
+        if name in _WELL_KNOWN:
+            self._doubt = None
+
+    def done(self, body: int) -> Fields:
+        items = self._items
+        if self._doubt:
+            body, above = self._doubt
+            items = items[:above]
+        return Fields(tuple((name, b"".join(rows)) for name, rows in items), body, self._lines, self._broken)
+
+
+def of_part(items: Iterable[tuple[str, str]]) -> Fields:
+    """Take over the fields of a part as the standard library split them (ASCII with surrogates for 8-bit octets)."""
+    return Fields(tuple((name.strip().lower(), _octets(str(value))) for name, value in items))
+
+
+def _octets(value: str) -> bytes:
+    return value.encode("ascii", "surrogateescape") if not value.isascii() else value.encode("ascii")
+
+
+def _rows(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    start, stop = 0, min(len(raw), MAX_BYTES)
+    while start < stop:
+        end = raw.find(b"\n", start, stop) + 1 or stop
+        yield start, raw[start:end]
+        start = end
+
+
+def _after(raw: bytes, start: int) -> int:
+    end = _END.search(raw, start)
+    return end.end() if end else len(raw)

@@ -1,0 +1,193 @@
+"""HTML as a flat run of tokens, well nested and bounded, whatever was sent.
+
+``tokens`` reads HTML the way browsers tokenise it (WHATWG HTML 13.2.5, without its oddest corners) and gives a run in
+which every element that opens is closed, in order, at most ``MAX_DEPTH`` deep and with at most ``MAX_FORMATS``
+formatting elements open: real parsers take quadratic time and memory on anything else. Comments, doctypes and
+everything inside ``DROPPED`` elements are gone. It makes nothing safe: ``html`` does, with nh3.
+
+No recursion, linear; an element that is deeper than the bound is left out and its text kept.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html import unescape
+
+MAX_DEPTH = 200
+MAX_FORMATS = 20
+MAX_ATTRIBUTES = 100
+
+
+def elements(names: str) -> frozenset[str]:
+    """Write a set of element names as one line of them."""
+    return frozenset(names.split())
+
+
+KEPT = elements(
+    "a abbr address article aside b bdi big blockquote br caption center cite code col colgroup dd del details dfn div"
+    " dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q s"
+    " samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var"
+    " wbr"
+)
+VOID = elements("br col hr img wbr")
+# what they hold is no text of the mail
+DROPPED = elements(
+    "applet audio canvas embed frameset iframe math noembed noframes object script select style svg template textarea"
+    " title video xml xmp"
+)
+_FORMATS = elements("a b big code em font i s small strike strong tt u")
+_ENDS_PARAGRAPH = elements(
+    "address article aside blockquote center details div dl figcaption figure footer h1 h2 h3 h4 h5 h6 header hr main"
+    " nav ol p pre section summary table ul"
+)
+# an element that ends an open one of its kind, up to the nearest of the second
+_SIBLINGS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "li": (frozenset({"li"}), frozenset({"ul", "ol"})),
+    "dd": (frozenset({"dd", "dt"}), frozenset({"dl"})),
+    "dt": (frozenset({"dd", "dt"}), frozenset({"dl"})),
+    "td": (frozenset({"td", "th", "caption"}), frozenset({"table"})),
+    "th": (frozenset({"td", "th", "caption"}), frozenset({"table"})),
+    "tr": (frozenset({"tr", "td", "th", "caption"}), frozenset({"table"})),
+    "tbody": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
+    "thead": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
+    "tfoot": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
+    "a": (frozenset({"a"}), frozenset({"table"})),
+}
+_FENCES = frozenset({"td", "th", "caption", "table"})
+
+_TAG = re.compile(
+    r"""<(?:(?P<comment>!--)|(?P<bogus>[!?]|/(?![a-zA-Z]))|(?P<slash>/?)(?P<name>[a-zA-Z][^\s/>]*)"""
+    r"""(?P<rest>(?:[^>=]+|=\s*"[^"]*"|=\s*'[^']*'|=)*+)(?P<end>>?))"""
+)
+_ATTRIBUTE = re.compile(r"""([^\s=/>"']+)\s*(?:=\s*("[^"]*"|'[^']*'|[^\s>]*))?""")
+_COMMENT_END = re.compile(r"--!?>")
+_BOGUS_END = re.compile(r">")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Text (``name`` empty), or an element that opens or closes. Text and attribute values are unescaped."""
+
+    name: str = ""
+    text: str = ""
+    closes: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def tokens(html: str) -> list[Token]:
+    """Read HTML into a well-nested run of tokens."""
+    nest = _Nest()
+    for token in _raw_tokens(html):
+        if not token.name:
+            nest.out.append(token)
+        elif token.closes:
+            nest.close(token.name)
+        else:
+            nest.open(token)
+    nest.close_down_to(0)
+    return nest.out
+
+
+class _Nest:
+    """The open elements, and the run so far."""
+
+    def __init__(self) -> None:
+        self.out: list[Token] = []
+        self._open: list[str] = []
+        self._formats = 0
+
+    def open(self, token: Token) -> None:
+        name = token.name
+        if name in _ENDS_PARAGRAPH:
+            self._end_open(frozenset({"p"}), _FENCES)
+        if name in _SIBLINGS:
+            self._end_open(*_SIBLINGS[name])
+        if name in VOID:
+            self.out.append(token)
+        elif len(self._open) < MAX_DEPTH and not (name in _FORMATS and self._formats >= MAX_FORMATS):
+            self._open.append(name)
+            self._formats += name in _FORMATS
+            self.out.append(token)
+
+    def close(self, name: str) -> None:
+        if name == "br":
+            self.out.append(Token("br"))
+        for depth in range(len(self._open) - 1, -1, -1):
+            if self._open[depth] == name:
+                self.close_down_to(depth)
+                return
+            if self._open[depth] in _FENCES and name not in {"table", "tr", "tbody", "thead", "tfoot", "td", "th"}:
+                return
+
+    def close_down_to(self, depth: int) -> None:
+        while len(self._open) > depth:
+            name = self._open.pop()
+            self._formats -= name in _FORMATS
+            self.out.append(Token(name, closes=True))
+
+    def _end_open(self, kinds: frozenset[str], fences: frozenset[str]) -> None:
+        outermost = None
+        for depth in range(len(self._open) - 1, -1, -1):
+            if self._open[depth] in kinds:
+                outermost = depth
+            elif self._open[depth] in fences:
+                break
+        if outermost is not None:
+            self.close_down_to(outermost)
+
+
+def _raw_tokens(html: str) -> Iterator[Token]:
+    """Read tags and text as they come. A tag that never ends takes the rest with it, as in browsers."""
+    position = text_from = 0
+    while (start := html.find("<", position)) >= 0:
+        tag = _TAG.match(html, start)
+        if tag is None:
+            position = start + 1  # a bare "<" is text
+            continue
+        if start > text_from:
+            yield Token(text=unescape(html[text_from:start]))
+        token, position = _tag(html, tag)
+        text_from = position
+        if token is not None:
+            yield token
+    if text_from < len(html):
+        yield Token(text=unescape(html[text_from:]))
+
+
+def _tag(html: str, tag: re.Match[str]) -> tuple[Token | None, int]:
+    if tag["comment"] or tag["bogus"]:
+        end = (_COMMENT_END if tag["comment"] else _BOGUS_END).search(html, tag.end())
+        return None, end.end() if end else len(html)
+    if not tag["end"]:
+        return None, len(html)
+    return _element(html, tag, tag["name"].lower())
+
+
+def _element(html: str, tag: re.Match[str], name: str) -> tuple[Token | None, int]:
+    if name in DROPPED:
+        return None, tag.end() if tag["slash"] else _behind(html, name, tag.end())
+    if name not in KEPT:
+        return None, tag.end()
+    attributes = {} if tag["slash"] else _attributes(tag["rest"])
+    return Token(name, closes=bool(tag["slash"]), attributes=attributes), tag.end()
+
+
+def _behind(html: str, name: str, start: int) -> int:
+    """Find where the content of a dropped element ends; the rest of the mail where it doesn't, as in browsers."""
+    end = re.compile(rf"</{name}\b[^>]*>", re.IGNORECASE).search(html, start)
+    if end:
+        return end.end()
+    # an element that is no raw text to browsers must not swallow the rest when its end is missing
+    return len(html) if name in {"script", "style", "title", "textarea", "xmp", "iframe", "noembed"} else start
+
+
+def _attributes(rest: str) -> dict[str, str]:
+    attributes: dict[str, str] = {}
+    for count, found in enumerate(_ATTRIBUTE.finditer(rest)):
+        if count >= MAX_ATTRIBUTES:
+            break
+        value = found[2] or ""
+        if value[:1] in {'"', "'"}:
+            value = value[1:-1]
+        attributes.setdefault(found[1].lower(), unescape(value))
+    return attributes

@@ -1,0 +1,102 @@
+"""Values with parameters: Content-Type and Content-Disposition (RFC 2045 section 5.1, RFC 2231, RFC 6266).
+
+Where a parameter is said in several ways the winner is fixed: ``name*`` over ``name*0``, ``name*1``, ... over
+``name``; of two equal ones the first. ``ambiguous`` tells that they differ. An unquoted value reaches to the next
+``;``, spaces and all, as mail programs take it.
+
+Raises nothing. Linear; at most ``MAX_BYTES`` of a value and ``MAX_PARAMETERS`` are read.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from mailgate.mime import text, words
+
+MAX_BYTES = 64 * 1024
+MAX_PARAMETERS = 1000
+
+_HEAD = re.compile(rb'[^;"]*')
+_PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*+"?|[^;]*)', re.DOTALL)
+_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value in lower case and its parameters, names in lower case, octets as they came."""
+
+    value: str = ""
+    octets: Mapping[str, bytes] = field(default_factory=dict)
+    ambiguous: bool = False
+
+    def token(self, name: str) -> str:
+        """Return a parameter that is a token, such as charset; "" where it is missing."""
+        return text.line(self.parameter(name)).strip()
+
+    def parameter(self, name: str) -> str:
+        """Return a parameter as text, by the winner's rule; "" where it is missing."""
+        extended = self.octets.get(f"{name}*")
+        if extended is not None:
+            return _extended(extended)
+        pieces = _pieces(name, self.octets)
+        if pieces:
+            return pieces
+        return words.decode(self.octets.get(name, b"")).text
+
+
+def parse(raw: bytes) -> Value:
+    """Read a value with parameters."""
+    raw = words.unfold(raw[:MAX_BYTES])
+    head = _HEAD.match(raw)
+    octets: dict[str, bytes] = {}
+    ambiguous = False
+    for count, found in enumerate(_PARAMETER.finditer(raw)):
+        if count >= MAX_PARAMETERS:
+            break
+        name, said = found[1].decode("latin-1").lower(), _unquoted(found[2])
+        ambiguous = ambiguous or octets.get(name, said) != said
+        octets.setdefault(name, said)
+    value = head[0].strip().decode("latin-1").lower() if head else ""
+    return Value(value, octets, ambiguous)
+
+
+def _unquoted(value: bytes) -> bytes:
+    value = value.strip()
+    if not value.startswith(b'"'):
+        return value
+    inner = value[1:-1] if value.endswith(b'"') and len(value) > 1 else value[1:]
+    return _QUOTED_PAIR.sub(_pair, inner)
+
+
+def _pair(found: re.Match[bytes]) -> bytes:
+    # a backslash before a letter is a Windows path that nobody escaped, not a quoted pair
+    return found[1] if found[1] in b'"\\' else found[0]
+
+
+def _extended(value: bytes) -> str:
+    charset, tick, rest = value.partition(b"'")
+    _, second, encoded = rest.partition(b"'")
+    if not tick or not second:
+        return text.decode(unquote_to_bytes(value)).text
+    return text.decode(unquote_to_bytes(encoded), charset.decode("latin-1") or None).text
+
+
+def _pieces(name: str, octets: Mapping[str, bytes]) -> str:
+    """Join ``name*0``, ``name*1*``, ... up to the first gap (RFC 2231 section 3)."""
+    charset = ""
+    joined: list[bytes] = []
+    for n in range(MAX_PARAMETERS):
+        plain, encoded = octets.get(f"{name}*{n}"), octets.get(f"{name}*{n}*")
+        if encoded is not None and n == 0:
+            label, _, rest = encoded.partition(b"'")
+            charset = label.decode("latin-1")
+            encoded = rest.partition(b"'")[2]
+        if encoded is not None:
+            joined.append(unquote_to_bytes(encoded))
+        elif plain is not None:
+            joined.append(plain)
+        else:
+            break
+    whole = b"".join(joined)
+    return text.decode(whole, charset).text if charset else words.decode(whole).text

@@ -1,0 +1,174 @@
+"""Bytes to text, and text to what may be stored and shown.
+
+``decode`` never loses a byte silently: the declared charset strictly, then UTF-8, then windows-1252, which takes
+anything. A label that names a charset of several bytes per letter and fits all but a few bytes (a mail cut in the
+middle) is believed, with U+FFFD where it doesn't fit. Whatever was not simply as declared is ``guessed``.
+
+``clean`` makes text valid for every store (no NUL, no lone surrogate), ``line`` makes one harmless line of it.
+Raises nothing. Time is linear in the input; the codecs of the standard library that aren't charsets (punycode,
+unicode_escape, zlib, ...) can't be named from outside.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass
+
+MAX_LINE = 4000
+
+# Labels that mean something wider in mail than what they name (WHATWG Encoding, 4.2), and labels Python doesn't know.
+_MEANT = {
+    "ansi_x3.4-1968": "ascii",
+    "ascii": "ascii",
+    "us-ascii": "ascii",
+    "big5": "big5hkscs",
+    "cp-850": "cp850",
+    "euc-kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "ks_c_5601": "cp949",
+    "ks_c_5601-1987": "cp949",
+    "ksc5601": "cp949",
+    "iso-8859-1": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso_8859-1": "cp1252",
+    "iso-8859-6-i": "iso8859-6",
+    "iso-8859-8-i": "iso8859-8",
+    "iso-8859-8-e": "iso8859-8",
+    "latin1": "cp1252",
+    "macintosh": "mac-roman",
+    "x-mac-roman": "mac-roman",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "sjis": "cp932",
+    "x-sjis": "cp932",
+    "unicode-1-1-utf-7": "utf-7",
+    "utf8mb4": "utf-8",
+    "windows-874": "cp874",
+    "tis-620": "cp874",
+    "x-gbk": "gb18030",
+}
+_NO_CHARSETS = frozenset(
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_8_sig"}
+)
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,39}")
+_SEVERAL_BYTES = frozenset(
+    {
+        *("utf-8", "utf-7", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be", "utf-32-le"),
+        *("gb18030", "cp932", "cp949", "cp950", "big5hkscs", "big5", "hz", "johab", "euc_jp", "euc_kr", "shift_jis"),
+        *("iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_ext", "iso2022_kr"),
+        *("euc_jis_2004", "euc_jisx0213", "shift_jis_2004", "shift_jisx0213"),
+    }
+)
+
+
+def _windows_1252() -> str:
+    # five bytes have no letter there; the WHATWG table gives them the control of the same number
+    letters = (bytes([byte]).decode("cp1252", "replace") for byte in range(256))
+    return "".join(chr(byte) if letter == "\ufffd" else letter for byte, letter in enumerate(letters))
+
+
+_WINDOWS_1252 = _windows_1252()
+
+_FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\u00ad]+")
+_SPACES = re.compile(r"[ \u00a0]{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Text, and whether its charset had to be guessed."""
+
+    text: str
+    guessed: bool = False
+
+
+def clean(text: str) -> str:
+    """Put U+FFFD for what no text column takes: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+def line(text: str, limit: int = MAX_LINE) -> str:
+    """Make one line for display: no controls, no line breaks, no marks that reorder or hide letters."""
+    text = _INVISIBLE.sub("", _CONTROLS.sub(" ", clean(text[: 2 * limit])))
+    text = _SPACES.sub(" ", text).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def decode(octets: bytes, label: str | None = None) -> Decoded:
+    """Decode by the rule of this module; the text has no NUL and no lone surrogate."""
+    if octets.startswith(codecs.BOM_UTF8):
+        octets = octets[len(codecs.BOM_UTF8) :]
+        label = "utf-8"
+    codec = _codec(label)
+    declared = _declared(octets, codec) if codec else None
+    if declared is not None:
+        return Decoded(clean(declared))
+    return _guess(octets, codec)
+
+
+def western(octets: bytes) -> str:
+    """Decode as windows-1252; every byte has a letter."""
+    return codecs.charmap_decode(octets, "strict", _WINDOWS_1252)[0]
+
+
+def _codec(label: str | None) -> str | None:
+    """Name the codec that a label means; ``None`` for no label and for one that names no charset."""
+    wanted = (label or "").strip(" \t\"'").lower()
+    if not _LABEL.fullmatch(wanted):
+        return None
+    meant = _MEANT.get(wanted, wanted)
+    if meant.replace("-", "_") in _NO_CHARSETS:
+        return None
+    try:
+        codec = codecs.lookup(meant).name
+        b"".decode(codec)  # refuses what is no charset, such as zlib or hex
+    except (LookupError, UnicodeError, ValueError):
+        return None
+    return _MEANT.get(codec, codec)
+
+
+def _declared(octets: bytes, codec: str) -> str | None:
+    if codec == "cp1252":
+        return western(octets)
+    if codec == "ascii" and _looks_japanese(octets):
+        return None
+    text = _strictly(octets, codec)
+    if text is None and codec == "iso2022_jp":
+        return _strictly(octets, "iso2022_jp_ext")
+    return text
+
+
+def _strictly(octets: bytes, codec: str) -> str | None:
+    try:
+        text = octets.decode(codec)
+    except (UnicodeError, LookupError, ValueError):
+        return None
+    return text.removeprefix("\ufeff")
+
+
+def _guess(octets: bytes, codec: str | None) -> Decoded:
+    if _looks_japanese(octets):
+        japanese = _strictly(octets, "iso2022_jp_ext")
+        if japanese is not None:
+            return Decoded(clean(japanese), guessed=True)
+    several = codec in _SEVERAL_BYTES
+    if octets.isascii() and not several:
+        return Decoded(clean(octets.decode("ascii")))
+    utf8 = None if several and octets.isascii() else _strictly(octets, "utf-8")
+    if utf8 is not None:
+        return Decoded(clean(utf8), guessed=True)
+    mostly = _mostly(octets, codec if codec and several else "utf-8")
+    return Decoded(clean(mostly if mostly is not None else western(octets)), guessed=True)
+
+
+def _looks_japanese(octets: bytes) -> bool:
+    return b"\x1b$" in octets and octets.isascii()
+
+
+def _mostly(octets: bytes, codec: str) -> str | None:
+    """Decode with U+FFFD where it doesn't fit, if that is at most one letter in ten of those beyond ASCII."""
+    text = octets.decode(codec, "replace")
+    odd = text.count("\ufffd")
+    beyond = sum(1 for char in text if char > "\x7f") if odd else 0
+    return text if odd * 10 <= max(beyond, 10) else None

@@ -1,0 +1,49 @@
+"""Content transfer encodings (RFC 2045 section 6), read as mail programs do: never refused, nothing decompressed.
+
+An unknown encoding leaves the octets as they are. Linear.
+"""
+
+import re
+from binascii import Error, a2b_qp, a2b_uu
+
+from mailgate.mime import words
+
+_TOKEN = re.compile(rb"[A-Za-z0-9-]+")
+_UUENCODE = frozenset({b"uuencode", b"x-uuencode", b"uue", b"x-uue"})
+_BEGIN = re.compile(rb"^begin [0-7]{3,4} ?([^\r\n]*)\r?\n", re.MULTILINE)
+
+
+def decode(octets: bytes, encoding: bytes) -> bytes:
+    """Decode content by the value of its Content-Transfer-Encoding."""
+    token = _TOKEN.search(encoding)
+    name = token[0].lower() if token else b""
+    if name == b"base64":
+        return words.base64(octets)
+    if name == b"quoted-printable":
+        return a2b_qp(octets)
+    if name in _UUENCODE:
+        begin = _BEGIN.search(octets)
+        return uudecode(octets[begin.end() :]) if begin else octets
+    return octets
+
+
+def uudecode(octets: bytes) -> bytes:
+    """Decode the lines after ``begin``, up to ``end``."""
+    decoded: list[bytes] = []
+    for line in octets.splitlines():
+        if line.strip() == b"end":
+            break
+        decoded.append(_uu_line(line))
+    return b"".join(decoded)
+
+
+def _uu_line(line: bytes) -> bytes:
+    try:
+        return a2b_uu(line)
+    except Error:
+        # some encoders write more after the data than the length at the start of the line counts
+        length = (line[0] - 32) & 63 if line else 0
+        try:
+            return a2b_uu(line[: (length * 4 + 5) // 3])
+        except Error:
+            return b""

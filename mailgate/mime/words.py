@@ -1,0 +1,74 @@
+"""Header values to text: raw 8-bit letters and encoded words (RFC 2047, RFC 2231 section 5).
+
+Looser than the RFCs where readers of mail are: words inside quotes or glued to other text are decoded too, base64
+need not be padded, a letter may be split between two words of one charset. What is broken stays as it came.
+Raises nothing; linear.
+"""
+
+import re
+from binascii import Error, a2b_base64, a2b_qp
+from itertools import groupby
+
+from mailgate.mime import text
+from mailgate.mime.text import Decoded
+
+_WORD = re.compile(rb"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?([bBqQ])\?([^?\r\n]*)\?=")
+_FOLD = re.compile(rb"(?:\r\n|\n|\r)[ \t]?")
+_NO_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
+
+# one run of a header value: the label of its encoded words (None: bare octets), and its octets
+Run = tuple[bytes | None, bytes]
+
+
+def unfold(value: bytes) -> bytes:
+    """Join a folded value to one line; a line break with one white space becomes one space."""
+    return _FOLD.sub(b" ", value).strip()
+
+
+def base64(octets: bytes) -> bytes:
+    """Decode base64 as readers do: foreign characters are skipped, padding may be missing, the first one ends it."""
+    letters = octets.translate(None, _NO_BASE64).partition(b"=")[0]
+    if len(letters) % 4 == 1:
+        letters = letters[:-1]  # six bits make no byte
+    try:
+        return a2b_base64(letters + b"=" * (-len(letters) % 4))
+    except Error:
+        return octets
+
+
+def decode(value: bytes) -> Decoded:
+    """Decode a folded or unfolded header value to text; bare octets are UTF-8 (RFC 6532), else windows-1252."""
+    decoded = [_text(label, octets) for label, octets in _joined(_runs(unfold(value)))]
+    return Decoded("".join(run.text for run in decoded), any(run.guessed for run in decoded))
+
+
+def _text(label: bytes | None, octets: bytes) -> Decoded:
+    if label is not None:
+        return text.decode(octets, label.decode("ascii", "replace"))
+    bare = text.decode(octets, "utf-8")
+    return Decoded(bare.text, bare.guessed)
+
+
+def _runs(value: bytes) -> list[Run]:
+    runs: list[Run] = []
+    end = 0
+    for word in _WORD.finditer(value):
+        between = value[end : word.start()]
+        # white space between two words is no part of the text (RFC 2047 section 6.2)
+        if between.strip() or (between and not runs):
+            runs.append((None, between))
+        runs.append((word[1].lower(), _word(word[2], word[3])))
+        end = word.end()
+    if end < len(value):
+        runs.append((None, value[end:]))
+    return runs
+
+
+def _word(encoding: bytes, payload: bytes) -> bytes:
+    if encoding in b"bB":
+        return base64(payload)
+    return a2b_qp(payload.replace(b" ", b"_"), header=True)
+
+
+def _joined(runs: list[Run]) -> list[Run]:
+    return [(label, b"".join(run[1] for run in same)) for label, same in groupby(runs, key=lambda run: run[0])]
