@@ -24,6 +24,7 @@ MAX_LOCAL = 64  # octets; RFC 5321 4.5.3.1.1
 MAX_DOMAIN = 255  # octets; RFC 5321 4.5.3.1.2
 MAX_LABEL = 63  # octets; RFC 1035 2.3.4
 MAX_PRINTED = 80
+INVALID = "invalid:"  # the colon can't stand unquoted in a local part
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]++"  # atext of RFC 5322 3.2.3 and RFC 6531 3.3
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+")
@@ -75,8 +76,8 @@ def fold_domain(text: str) -> str:
 def parse_envelope(text: str) -> str:
     """Fold what stood between the angle brackets at MAIL or RCPT; total.
 
-    The null sender, ``""`` or ``<>``, gives ``""``. What is no address is given back as ``<...>`` in printable ASCII:
-    never empty and never equal to a folded address.
+    The null sender, ``""`` or ``<>``, gives ``""``. What is no address comes back as ``invalid:`` and its printable
+    ASCII: never empty and never equal to a folded address, also when it is handed in again.
     """
     inner = text[1:-1] if text.startswith("<") and text.endswith(">") else text
     if not inner:
@@ -84,7 +85,7 @@ def parse_envelope(text: str) -> str:
     try:
         return fold(inner)
     except BadInput:
-        return f"<{printable(inner)}>"
+        return INVALID + printable(inner.removeprefix(INVALID))
 
 
 def same_domain(address: str, domain: str) -> bool:
@@ -116,7 +117,7 @@ def _divide(text: str) -> tuple[str, str]:
     quoted = _QUOTED.match(text)
     end = quoted.end() if quoted else text.find("@")
     local, at, domain = text[:end], text[end : end + 1], text[end + 1 :]
-    if end < 0 or at != "@":
+    if at != "@":  # also where there is none: the slice from -1 to 0 is empty
         raise _bad(text, "write it as name@domain")
     if "@" in domain:
         raise _bad(text, "it has more than one @")

@@ -37,6 +37,8 @@ LONG_DOMAIN = ".".join(["a" * 63] * 4)  # 255
         ('"an\\na"@legit.test', "anna@legit.test"),
         ('"Anna Muster"@legit.test', '"anna muster"@legit.test'),
         ('"a..b"@legit.test', '"a..b"@legit.test'),
+        ('"A[\\]^_Z{"@legit.test', '"a[]^_z{"@legit.test'),
+        ('"A@[Z"@legit.test', '"a@[z"@legit.test'),
         ('""@legit.test', '""@legit.test'),
         ('"b@legit.test"@attack.test', '"b@legit.test"@attack.test'),
         ('"a\\"@legit.test"@attack.test', '"a\\"@legit.test"@attack.test'),
@@ -185,12 +187,15 @@ def test_a_mailbox_knows_its_parts_where_quotes_hold_an_at() -> None:
         ("<>", ""),
         ("Anna@Legit.test", "anna@legit.test"),
         ("<Anna@Legit.test>", "anna@legit.test"),
-        ("a..b@legit.test", "<a..b@legit.test>"),
-        ("postmaster", "<postmaster>"),
-        ("@attack.test,@any.test:anna@legit.test", "<@attack.test,@any.test:anna@legit.test>"),
-        ("an\u200bna@legit.test", "<an?na@legit.test>"),
-        ("<", "<<>"),
-        (" ", "< >"),
+        ("a..b@legit.test", "invalid:a..b@legit.test"),
+        ("postmaster", "invalid:postmaster"),
+        ("@attack.test,@any.test:anna@legit.test", "invalid:@attack.test,@any.test:anna@legit.test"),
+        ("an\u200bna@legit.test", "invalid:an?na@legit.test"),
+        ("<", "invalid:<"),
+        (" anna@legit.test", "invalid: anna@legit.test"),
+        ("<invalid:anna@legit.test>", "invalid:anna@legit.test"),
+        ("anna@legit.test" + "\u200b" * 100, "invalid:anna@legit.test" + "?" * 65),
+        (" ", "invalid: "),
     ],
 )
 def test_envelope_addresses_are_folded_and_never_refused(text: str, sender: str) -> None:
@@ -275,13 +280,22 @@ def test_any_text_is_an_address_in_one_spelling_or_refused(text: str) -> None:
     try:
         folded = fold(text)
     except BadInput:
-        if not text.startswith("<"):
-            assert parse_envelope(text).startswith("<") or not text
+        if not text.startswith("<") and text:
+            assert parse_envelope(text).startswith("invalid:")
     else:
         assert fold(folded) == folded
         assert parse_envelope(text) == folded
         assert "@" in folded
         assert folded.isprintable()
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), ADDRESSES, ADDRESSES.map("<{}>".format), ADDRESSES.map("{}\u200b".format)))
+def test_an_envelope_that_is_no_address_never_turns_into_one(text: str) -> None:
+    once = parse_envelope(text)
+    again = parse_envelope(once)
+    assert once.startswith("invalid:") is again.startswith("invalid:")
+    assert once.startswith("invalid:") or again == once
 
 
 @settings(deadline=None)

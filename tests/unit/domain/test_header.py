@@ -67,6 +67,8 @@ def test_each_line_of_the_block_has_its_shape(block: bytes, expected: list[tuple
         (b"A: b\n\r\nbody", b"body"),
         (b"A: b\r\n\nbody", b"body"),
         (b"A: b\r\r\nbody", b"body"),
+        (b"A: b\n\r\rbody", b"\rbody"),
+        (b"A: b\r\r\n\nbody", b"\nbody"),
         (b"A: b\r\n\r\n\r\nbody", b"\r\nbody"),
         (b"A: b\r\n \r\n\r\nbody", b"body"),
         (b"A: b\n\nbody\r\n\r\nmore", b"body\r\n\r\nmore"),

@@ -1,11 +1,13 @@
 """When From is believed: it equals the envelope sender, or the two are an allowed pair."""
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailgate.domain.address import fold
-from mailgate.domain.trust import Relay, SenderPair, Trust, believe
+from mailgate.domain.address import fold, parse_envelope
+from mailgate.domain.trust import Relay, SenderPair, Trust, believe, relay_at
 from mailgate.errors import Reason, Refused
 
 VOUCHED = Relay(name="office")
@@ -43,7 +45,7 @@ def test_the_author_is_believed(author: str, sender: str) -> None:
         pytest.param("anna@legit.test", "xanna@legit.test", id="a local part that ends alike"),
         pytest.param(fold("groß@legit.test"), fold("gross@legit.test"), id="ß and ss"),
         pytest.param(fold("anna@straße.example"), fold("anna@strasse.example"), id="ß and ss in the domain"),
-        pytest.param("anna@legit.test", "<anna@legit.test>", id="an envelope that is no address"),
+        pytest.param("anna@legit.test", parse_envelope("anna@legit.test\u200b"), id="an envelope that is no address"),
     ],
 )
 def test_the_author_is_not_believed_and_named(author: str, sender: str) -> None:
@@ -92,3 +94,34 @@ def test_nobody_is_believed_without_the_same_address_or_a_pair(
         assert SenderPair(sender, author) not in pairs
     else:
         assert author == sender or SenderPair(sender, author) in pairs
+
+
+OFFICE = Relay(name="office", networks=(ip_network("192.0.2.0/28"), ip_network("2001:db8::/64")))
+SPOOL = Relay(name="spool", unix=True)
+ALL = Relay(name="all", networks=(ip_network("0.0.0.0/0"),))
+
+
+@pytest.mark.parametrize(
+    ("relays", "peer", "name"),
+    [
+        ((OFFICE, SPOOL), "192.0.2.1", "office"),
+        ((OFFICE, SPOOL), "192.0.2.15", "office"),
+        ((OFFICE, SPOOL), "192.0.2.16", None),
+        ((OFFICE, SPOOL), "::ffff:192.0.2.1", "office"),
+        ((OFFICE, SPOOL), "::ffff:192.0.2.16", None),
+        ((OFFICE, SPOOL), "::192.0.2.1", None),
+        ((OFFICE, SPOOL), "2001:db8::1", "office"),
+        ((OFFICE, SPOOL), "2001:db8:0:1::1", None),
+        ((OFFICE, SPOOL), None, "spool"),
+        ((OFFICE, ALL), None, None),
+        ((OFFICE, ALL), "192.0.2.1", "office"),
+        ((ALL, OFFICE), "192.0.2.1", "all"),
+        ((ALL,), "::1", None),
+        ((), "127.0.0.1", None),
+    ],
+)
+def test_a_relay_is_known_by_where_it_speaks_from(
+    relays: tuple[Relay, ...], peer: str | None, name: str | None
+) -> None:
+    found = relay_at(relays, None if peer is None else ip_address(peer))
+    assert (found and found.name) == name
