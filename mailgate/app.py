@@ -6,19 +6,20 @@ in use. Prints nothing and ends nothing: that is the command line's.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
 from mailgate import demo as demo_world
-from mailgate import events, http, mailer, settings as config, smtp, systemd
+from mailgate import events, http, mailer, systemd
+from mailgate import settings as config
 from mailgate.domain.activity import Activity
 from mailgate.domain.address import fold, fold_domain
 from mailgate.domain.ledger import Outcome
@@ -27,6 +28,12 @@ from mailgate.domain.trust import UNIX, Relay, SenderPair, Trust
 from mailgate.errors import BadInput, Deferred, Misconfigured, Refused
 from mailgate.intake import Intake, Policy
 from mailgate.settings import Settings
+from mailgate.settings.model import Relay as RelaySettings
+from mailgate.smtp.limits import Limits
+from mailgate.smtp.listeners import BoundListener, Listen, open_sockets
+from mailgate.smtp.replies import Replies
+from mailgate.smtp.server import Server
+from mailgate.smtp.tls import TlsFiles
 from mailgate.store.activities import Activities
 from mailgate.store.addresses import Addresses
 from mailgate.store.archive import Archive
@@ -81,7 +88,7 @@ def policy(settings: Settings) -> Policy:
         raise Misconfigured(f"senders.pairs or addresses.domain: {error}") from error
 
 
-def _relay(relay: config.Relay) -> Relay:
+def _relay(relay: RelaySettings) -> Relay:
     return Relay(
         name=relay.name,
         networks=tuple(ip_network(network) for network in relay.networks if network != UNIX),
@@ -101,7 +108,7 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     with ExitStack() as stack:
         database = _open(stack, settings, create=False)
         check_schema(database)
-        yield _desk(stack, settings, database, rules)
+        yield _desk(stack, database, rules)
 
 
 def _open(stack: ExitStack, settings: Settings, *, create: bool) -> Database:
@@ -110,7 +117,7 @@ def _open(stack: ExitStack, settings: Settings, *, create: bool) -> Database:
     return database
 
 
-def _desk(stack: ExitStack, settings: Settings, database: Database, rules: Policy) -> Desk:
+def _desk(stack: ExitStack, database: Database, rules: Policy) -> Desk:
     users = Users(database, rules.domain)
     records = Records(database, rules.edition, rules.domain)
     archive = Archive(database)
@@ -154,9 +161,143 @@ def demo_mail(settings: Settings, now: datetime) -> tuple[int, str, Activity | N
 
 def answer(outcome: Outcome, settings: Settings) -> tuple[int, str]:
     """Give the reply of SMTP to an outcome: its code, and its text from the enhanced code on."""
-    return smtp.replies_of(settings.smtp.max_size, settings.replies.help_url).to_outcome(outcome)
+    reply = _replies(settings).outcome(outcome)
+    return reply.code, reply.text
 
 
 def refusal(no: Refused | Deferred, settings: Settings) -> tuple[int, str]:
-    """Give the reply of SMTP to a recipient that got no address: its code, and its text from the enhanced code on."""
-    return smtp.replies_of(settings.smtp.max_size, settings.replies.help_url).to_recipient(no)
+    """Give the reply of SMTP to a recipient that means no record: its code, and its text from the enhanced code on."""
+    reply = _replies(settings).refusal(no)
+    return reply.code, reply.text
+
+
+def _replies(settings: Settings) -> Replies:
+    return Replies(
+        max_size=settings.smtp.max_size,
+        max_header_size=settings.smtp.max_header_size,
+        max_recipients=settings.smtp.max_recipients,
+        help_url=settings.replies.help_url,
+    )
+
+
+def _smtp_place(settings: Settings) -> tuple[str, int]:
+    host, _, port = settings.smtp.listen.rpartition(":")
+    if not port:
+        raise BadInput("smtp.listen is off: the demo sends its mail over SMTP")
+    return host.strip("[]"), int(port)
+
+
+# -- the service ----------------------------------------------------------------------------------------------------
+
+
+def serve(settings: Settings) -> int:
+    """Take mail until SIGTERM or SIGINT; the exit code is 0 when everything ended in time."""
+    events.set_up()
+    rules = policy(settings)
+    inherited = systemd.inherited_sockets()
+    with ExitStack() as stack:
+        database = _open(stack, settings, create=True)
+        if database.kind == "sqlite":
+            migrate_database(database)
+        check_schema(database)
+        desk = _desk(stack, database, rules)
+        server = Server(
+            desk.intake,
+            _limits(settings),
+            _open_listeners(stack, settings, inherited),
+            hostname=rules.domain,  # never the machine's own name: Postfix there would take us for itself
+            tls=_tls_files(settings),
+            help_url=settings.replies.help_url,
+        )
+        if settings.metrics.listen:
+            ready = partial(_unready, server, database, Directory(database, rules.domain))
+            health = http.start(http.bind(settings.metrics.listen), ready, events.render_metrics)
+            stack.callback(health.close)
+        return asyncio.run(_until_told(server, settings))
+
+
+def _limits(settings: Settings) -> Limits:
+    given = settings.smtp
+    return Limits(
+        max_size=given.max_size,
+        max_header_size=given.max_header_size,
+        max_recipients=given.max_recipients,
+        max_connections=given.max_connections,
+        max_connections_per_peer=given.max_connections_per_peer,
+        bytes_in_flight=given.bytes_in_flight,
+        command_seconds=given.command_seconds,
+        data_seconds=given.data_seconds,
+        drain_seconds=given.drain_seconds,
+    )
+
+
+def _open_listeners(
+    stack: ExitStack, settings: Settings, inherited: Mapping[str, Sequence[socket.socket]]
+) -> list[BoundListener]:
+    wished: list[Listen] = []
+    if settings.smtp.listen:
+        wished.append(Listen("smtp", settings.smtp.listen))
+    if settings.lmtp.listen:
+        wished.append(Listen("lmtp", settings.lmtp.listen))
+    opened = open_sockets(wished, inherited)
+    if not opened:
+        raise Misconfigured("smtp.listen and lmtp.listen are both off: there is nothing to take mail from")
+    for listener in opened:
+        stack.callback(listener.close)
+    return opened
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    if settings.smtp.tls_cert is None or settings.smtp.tls_key is None:
+        return None
+    return TlsFiles(settings.smtp.tls_cert, settings.smtp.tls_key)
+
+
+def _unready(server: Server, database: Database, directory: Directory) -> str | None:
+    """Say why no mail would be taken now, or ``None``."""
+    if server.draining:
+        return "shutting down"
+    try:
+        if not directory.has_users():
+            return "no user is registered: every mail would be deferred (mailgate user add)"
+        if not directory.has_addresses():
+            return "no record address was made yet: every mail would be deferred (mailgate address show)"
+        database.ping()
+        with database.write():
+            pass  # the writer's lock can be had
+    except Deferred as down:
+        return f"the store does not answer ({down.reason.value})"
+    return None
+
+
+async def _until_told(server: Server, settings: Settings) -> int:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, server)
+    await server.start()
+    heart = asyncio.create_task(_beat())
+    systemd.ready()
+    events.started(smtp=settings.smtp.listen, lmtp=settings.lmtp.listen, metrics=settings.metrics.listen)
+    await told.wait()
+    systemd.stopping()
+    events.stopping(server.connections)
+    cut_off = await server.drain()
+    heart.cancel()
+    events.stopped(cut_off=cut_off)
+    return 0
+
+
+def _reload(server: Server) -> None:
+    systemd.reloading()
+    server.reload_tls()
+    systemd.ready()
+
+
+async def _beat() -> None:
+    """Tell systemd's watchdog that the loop turns."""
+    seconds = systemd.watchdog_seconds()
+    while seconds:
+        systemd.alive()
+        await asyncio.sleep(seconds)

@@ -21,7 +21,7 @@ from mailgate.domain import address, author, automail, header, identity, routing
 from mailgate.domain.activity import NewMail, compose, occurred
 from mailgate.domain.ledger import LedgerEntry, Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope, Note
-from mailgate.domain.record import AddressState, Edition, RecordAddress, RecordState, exists_in
+from mailgate.domain.record import AddressState, Edition, RecordAddress, RecordRef, RecordState, exists_in
 from mailgate.domain.trust import Relay, SenderPair
 from mailgate.domain.user import Role, User
 from mailgate.errors import Deferred, Reason, Refused
@@ -31,6 +31,12 @@ Tell = Callable[[str, str], None]
 
 # never softened: a loop or a smuggling attempt is no better later
 HARD = frozenset({Reason.LOOP, Reason.BARE_NEWLINE})
+# nobody did wrong: never more than a deferral
+PASSING = frozenset({Reason.BUSY, Reason.TOO_MANY_RECIPIENTS})
+# nothing can be written now, so the ledger can't tell of it: the log and the counter do
+UNWRITABLE = frozenset({Reason.STORE_DOWN, Reason.DISK_FULL})
+# seen only by who holds a right address: such rows need no bounds
+CLOSED = frozenset({Reason.CLOSED_ADDRESS, Reason.CLOSED_RECORD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +86,8 @@ class Intake:
 
     def turn_away(self, relay: str, reason: Reason) -> None:
         """Count a client that was refused before any mail (``bad_relay``, ``busy``), or one recipient too many."""
-        self._archive.count(relay=relay, reason=reason, verdict=self._verdict(reason), at=self._now())
+        verdict = _verdict(self._answer(reason))
+        self._archive.count(relay=relay, reason=reason, verdict=verdict, at=self._now())
 
     # -- at RCPT ----------------------------------------------------------------------------------------------------
 
@@ -95,16 +102,26 @@ class Intake:
             raise self._said_no(relay, recipient, no) from None
 
     def _said_no(self, relay: Relay, recipient: str, no: Refused | Deferred) -> Refused | Deferred:
-        if no.reason in {Reason.STORE_DOWN, Reason.DISK_FULL}:
-            return no  # nothing can be written now
+        if no.reason in UNWRITABLE:
+            return no
         answer = self._softened(no)
-        deferred = isinstance(answer, Deferred)
-        verdict = Verdict.DEFERRED if deferred else Verdict.REFUSED
-        self._archive.count(relay=relay.name, reason=no.reason, verdict=verdict, at=self._now())
+        verdict = _verdict(answer)
+        try:
+            self._write_no(relay, no, verdict)
+        except Deferred as down:
+            return down  # unsure means later
         events.recipient_refused(
-            relay=relay.name, reason=no.reason, masked=routing.masked(recipient), deferred=deferred
+            relay=relay.name, reason=no.reason, masked=routing.masked(recipient), deferred=verdict is Verdict.DEFERRED
         )
         return answer
+
+    def _write_no(self, relay: Relay, no: Refused | Deferred, verdict: Verdict) -> None:
+        at = self._now()
+        if no.reason not in CLOSED:
+            self._archive.count(relay=relay.name, reason=no.reason, verdict=verdict, at=at)
+            return
+        record = RecordRef.parse(no.value)
+        self._archive.enter([LedgerEntry(at=at, verdict=verdict, reason=no.reason, record=record, relay=relay.name)])
 
     def _addressee(self, recipient: str, tell: Tell) -> Addressee:
         folded = address.parse_envelope(recipient)
@@ -118,9 +135,9 @@ class Intake:
                 raise Deferred(Reason.UNKNOWN_ADDRESS)
             raise Refused(Reason.UNKNOWN_ADDRESS)
         if found.address.state is AddressState.CLOSED:
-            raise Refused(Reason.CLOSED_ADDRESS)
+            raise Refused(Reason.CLOSED_ADDRESS, str(found.address.record))
         if found.record_state is RecordState.CLOSED:
-            raise Refused(Reason.CLOSED_RECORD)
+            raise Refused(Reason.CLOSED_RECORD, str(found.address.record))
         tell("address", f"{found.address.state.value}, of {found.address.record}")
         return Addressee(recipient=recipient, address=folded, record=found.address.record, state=found.address.state)
 
@@ -151,7 +168,7 @@ class Intake:
     def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> tuple[Outcome, ...]:
         """Refuse a mail for its shape, before it was read whole. ``head`` is what came of its header."""
         seen = self._seen(header.split(head))
-        outcomes = self._turn_back(envelope, Refused(reason), seen)
+        outcomes = self._turn_back(envelope, self._answer(reason), seen)
         self._tell_events(envelope, outcomes, seen, size)
         return outcomes
 
@@ -234,10 +251,9 @@ class Intake:
     # -- what is not kept -------------------------------------------------------------------------------------------
 
     def _turn_back(self, envelope: Envelope, no: Refused | Deferred, seen: _Seen) -> tuple[Outcome, ...]:
-        if no.reason in {Reason.STORE_DOWN, Reason.DISK_FULL}:
-            return _deferred(envelope, no.reason)  # the ledger can't be written either: the log and the counter have it
-        answer = self._softened(no)
-        verdict = Verdict.DEFERRED if isinstance(answer, Deferred) else Verdict.REFUSED
+        if no.reason in UNWRITABLE:
+            return _deferred(envelope, no.reason)
+        verdict = _verdict(self._softened(no))
         at = self._now()
         entries = [
             LedgerEntry(
@@ -268,9 +284,8 @@ class Intake:
             return Deferred(no.reason, no.value)
         return no
 
-    def _verdict(self, reason: Reason) -> Verdict:
-        busy = reason in {Reason.BUSY, Reason.TOO_MANY_RECIPIENTS}
-        return Verdict.DEFERRED if busy or self.policy.soft_refuse else Verdict.REFUSED
+    def _answer(self, reason: Reason) -> Refused | Deferred:
+        return Deferred(reason) if reason in PASSING else self._softened(Refused(reason))
 
     def _seen(self, fields: header.Header) -> _Seen:
         try:
@@ -290,6 +305,10 @@ class Intake:
             size=size,
             at=self._now().timestamp(),
         )
+
+
+def _verdict(answer: Refused | Deferred) -> Verdict:
+    return Verdict.DEFERRED if isinstance(answer, Deferred) else Verdict.REFUSED
 
 
 def _deferred(envelope: Envelope, reason: Reason) -> tuple[Outcome, ...]:
