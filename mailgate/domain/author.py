@@ -95,12 +95,11 @@ def _only_from(header: Header) -> bytes:
 
 def _may_read_as_from(garbage: Field) -> bool:
     """Say whether a reader that skips odd bytes, trims lines or joins them sees a From field in this garbage."""
-    lines = garbage.value.splitlines()
-    return any(_names_from(line) for line in (*lines, unfold(garbage.value)))
+    return any(_names_from(text) for text in (garbage.value, *garbage.value.splitlines()))
 
 
-def _names_from(line: bytes) -> bool:
-    name, colon, _ = line.partition(b":")
+def _names_from(text: bytes) -> bool:
+    name, colon, _ = text.partition(b":")
     return bool(colon) and _NO_LETTER.sub(b"", name).lower() == _FROM
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mailgate.domain.address import same_domain
 from mailgate.domain.author import read_author
-from mailgate.domain.header import Header, unfold, without_comments
+from mailgate.domain.header import Header, without_comments
 from mailgate.errors import Reason, Refused
 
 MAX_RECEIVED = 50
@@ -62,7 +62,7 @@ def says_it_is_automatic(header: Header, _sender: str, _own_domain: str) -> bool
 
 
 def _keyword(value: bytes) -> bytes:
-    return without_comments(unfold(value)).partition(b";")[0].strip().lower()
+    return without_comments(value).partition(b";")[0].strip().lower()
 
 
 QUESTIONS = (

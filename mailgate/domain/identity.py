@@ -61,7 +61,7 @@ def queue_id(header: Header) -> str | None:
     (``id 15.20.8158.23``), which names no mail.
     """
     value = next(iter(header.values(b"received")), b"")[:MAX_RECEIVED_READ]
-    words = without_comments(unfold(value)).decode("latin-1").partition(";")[0].split()
+    words = without_comments(value).decode("latin-1").partition(";")[0].split()
     keys = [word.lower() for word in words]
     try:
         found = words[keys.index("id", keys.index("by")) + 1]

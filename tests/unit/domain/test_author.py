@@ -139,6 +139,10 @@ AMBIGUOUS_BLOCKS = [
     pytest.param(b"From: a@attack.test, b@legit.test", id="26 two bare addresses"),
     pytest.param(b"From: anna@legit.test,", id="26 a list of one"),
     pytest.param(b"From: anna@legit.test;", id="a semicolon"),
+    pytest.param(b"From: <anna@legit.test>,", id="a comma after the angle brackets"),
+    pytest.param(b"From: <anna@legit.test> Anna", id="a word after the angle brackets"),
+    pytest.param(b"From: <anna@legit.test> (x) >", id="a second closing bracket"),
+    pytest.param(b'From: <"Anna" anna@legit.test>', id="a name in the angle brackets"),
     # 27 to 29
     pytest.param(b"From: b@legit.test <a@attack.test>", id="27 another address as unquoted name"),
     pytest.param(b"From: b@legit.test a <b@legit.test>", id="27 more beside it"),
