@@ -7,18 +7,22 @@ loads from elsewhere. Remote pictures lose their source and are counted; picture
 Its words: blocks on lines of their own, list items with a dash, cells with a tab between them, a link's target behind
 its words where they differ.
 
-Raises nothing. Linear in the input; where nh3 itself fails the HTML is "" and the text is still there.
+Raises nothing. Linear in the input; where nh3 itself fails, or the HTML is over ``MAX_HTML`` or ``MAX_MARKS``, the HTML
+is "" and the text is still there.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 
 import nh3
 
 from mailgate.mime import markup
 from mailgate.mime.markup import Token
+
+MAX_HTML = 10 * 1024 * 1024
+MAX_MARKS = 300_000  # "<" and "&": each costs some ten microseconds
 
 _ANY = {"align", "dir", "lang", "style", "title", "valign"}
 _ATTRIBUTES: dict[str, set[str]] = {
@@ -52,6 +56,8 @@ _CID = re.compile(r"\s*cid:(\S{1,1000})\s*", re.IGNORECASE)
 _LINK = re.compile(r"\s*(?:https?:|mailto:)", re.IGNORECASE)
 _URL_IN_STYLE = re.compile(r"url\s*\(|image-set|\\", re.IGNORECASE)
 
+_ANY_TAG = re.compile(r"<[^<>]*>")
+
 _LOOSE = markup.elements("blockquote dl h1 h2 h3 h4 h5 h6 ol p pre table ul")
 _LINES = markup.elements(
     "address article aside caption center dd details div dt figcaption figure footer header hr li main nav section"
@@ -77,6 +83,8 @@ class Sanitised:
 
 def sanitise(source: str) -> Sanitised:
     """Make one HTML body safe, and read its words, links and pictures."""
+    if len(source) > MAX_HTML or source.count("<") + source.count("&") > MAX_MARKS:
+        return Sanitised(text=_roughly(source), failed=True)
     run = markup.tokens(source)
     images = [token.attributes.get("src", "") for token in run if token.name == "img" and not token.closes]
     safe = _nh3("".join(_written(token) for token in run))
@@ -93,6 +101,10 @@ def sanitise(source: str) -> Sanitised:
 def from_text(text: str) -> str:
     """Write plain text as HTML, for mails whose bodies are of both kinds."""
     return f'<div style="white-space:pre-wrap">{escape(text)}</div>'
+
+
+def _roughly(source: str) -> str:
+    return unescape(_ANY_TAG.sub(" ", source)).strip()
 
 
 def _nh3(source: str) -> str | None:
@@ -131,7 +143,11 @@ def _written(token: Token) -> str:
     if token.closes:
         return f"</{token.name}>"
     allowed = _ATTRIBUTES.get(token.name, set()) | _ANY
-    pairs = "".join(f' {key}="{escape(value)}"' for key, value in token.attributes.items() if key in allowed)
+    pairs = "".join(
+        f' {key}="{escape(value)}"'
+        for key, value in token.attributes.items()
+        if key in allowed and (key != "src" or _CID.fullmatch(value))  # pictures inside a data: URL are megabytes
+    )
     return f"<{token.name}{pairs}>"
 
 

@@ -30,11 +30,12 @@ KEPT = elements(
     " wbr"
 )
 VOID = elements("br col hr img wbr")
-# what they hold is no text of the mail
+# what they hold is no text of the mail; of these, browsers read the second to the end of the mail if they aren't closed
 DROPPED = elements(
     "applet audio canvas embed frameset iframe math noembed noframes object script select style svg template textarea"
     " title video xml xmp"
 )
+_RAW_TEXT = elements("iframe noembed noframes script style textarea title xmp")
 _FORMATS = elements("a b big code em font i s small strike strong tt u")
 _ENDS_PARAGRAPH = elements(
     "address article aside blockquote center details div dl figcaption figure footer h1 h2 h3 h4 h5 h6 header hr main"
@@ -139,6 +140,7 @@ class _Nest:
 def _raw_tokens(html: str) -> Iterator[Token]:
     """Read tags and text as they come. A tag that never ends takes the rest with it, as in browsers."""
     position = text_from = 0
+    endless: set[str] = set()  # dropped elements without an end from here on
     while (start := html.find("<", position)) >= 0:
         tag = _TAG.match(html, start)
         if tag is None:
@@ -146,7 +148,7 @@ def _raw_tokens(html: str) -> Iterator[Token]:
             continue
         if start > text_from:
             yield Token(text=unescape(html[text_from:start]))
-        token, position = _tag(html, tag)
+        token, position = _tag(html, tag, endless)
         text_from = position
         if token is not None:
             yield token
@@ -154,31 +156,31 @@ def _raw_tokens(html: str) -> Iterator[Token]:
         yield Token(text=unescape(html[text_from:]))
 
 
-def _tag(html: str, tag: re.Match[str]) -> tuple[Token | None, int]:
+def _tag(html: str, tag: re.Match[str], endless: set[str]) -> tuple[Token | None, int]:
     if tag["comment"] or tag["bogus"]:
         end = (_COMMENT_END if tag["comment"] else _BOGUS_END).search(html, tag.end())
         return None, end.end() if end else len(html)
     if not tag["end"]:
         return None, len(html)
-    return _element(html, tag, tag["name"].lower())
+    return _element(html, tag, tag["name"].lower(), endless)
 
 
-def _element(html: str, tag: re.Match[str], name: str) -> tuple[Token | None, int]:
+def _element(html: str, tag: re.Match[str], name: str, endless: set[str]) -> tuple[Token | None, int]:
     if name in DROPPED:
-        return None, tag.end() if tag["slash"] else _behind(html, name, tag.end())
+        return None, tag.end() if tag["slash"] else _behind(html, name, tag.end(), endless)
     if name not in KEPT:
         return None, tag.end()
     attributes = {} if tag["slash"] else _attributes(tag["rest"])
     return Token(name, closes=bool(tag["slash"]), attributes=attributes), tag.end()
 
 
-def _behind(html: str, name: str, start: int) -> int:
-    """Find where the content of a dropped element ends; the rest of the mail where it doesn't, as in browsers."""
-    end = re.compile(rf"</{name}\b[^>]*>", re.IGNORECASE).search(html, start)
+def _behind(html: str, name: str, start: int, endless: set[str]) -> int:
+    """Find where the content of a dropped element ends; with the mail where raw text doesn't, as in browsers."""
+    end = None if name in endless else re.compile(rf"</{name}\b[^>]*>", re.IGNORECASE).search(html, start)
     if end:
         return end.end()
-    # an element that is no raw text to browsers must not swallow the rest when its end is missing
-    return len(html) if name in {"script", "style", "title", "textarea", "xmp", "iframe", "noembed"} else start
+    endless.add(name)
+    return len(html) if name in _RAW_TEXT else start
 
 
 def _attributes(rest: str) -> dict[str, str]:

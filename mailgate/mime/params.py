@@ -17,6 +17,7 @@ from mailgate.mime import text, words
 MAX_BYTES = 64 * 1024
 MAX_PARAMETERS = 1000
 
+_MISSING_SEMICOLON = re.compile(rb"\A([^\s;=\"]++)\s++([A-Za-z0-9*-]++=)")
 _HEAD = re.compile(rb'[^;"]*')
 _PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*+"?|[^;]*)', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
@@ -47,7 +48,7 @@ class Value:
 
 def parse(raw: bytes) -> Value:
     """Read a value with parameters."""
-    raw = words.unfold(raw[:MAX_BYTES])
+    raw = _MISSING_SEMICOLON.sub(rb"\1; \2", words.unfold(raw[:MAX_BYTES]))
     head = _HEAD.match(raw)
     octets: dict[str, bytes] = {}
     ambiguous = False

@@ -97,7 +97,7 @@ def _body(mail: Mail, root: Part, said: Notes) -> Mail:
     return replace(
         mail,
         text="\n\n".join(body.text for body in as_text if body.text),
-        html="\n".join(body.html for body in as_html) if any(body.is_html for body in as_html) else "",
+        html=_joined(as_html),
         documents=documents,
         links=found,
         notes=said.done(),
@@ -109,11 +109,17 @@ class _Shown:
     """A body both ways."""
 
     text: str
-    html: str
-    is_html: bool
+    html: str | None = None  # None: it is plain text
     links: tuple[str, ...] = ()
     cids: frozenset[str] = frozenset()
     remote: int = 0
+
+
+def _joined(bodies_as_html: list[_Shown]) -> str:
+    """Join bodies as HTML; "" where all of them are plain text."""
+    if all(body.html is None for body in bodies_as_html):
+        return ""
+    return "\n".join(html.from_text(body.text) if body.html is None else body.html for body in bodies_as_html)
 
 
 def _each_once(chosen: Bodies) -> list[Leaf]:
@@ -128,12 +134,12 @@ def _shown(leaf: Leaf, said: Notes) -> _Shown:
         said.add(notes.CHARSET_GUESSED, "A body's charset is not said, or not the one that is said.")
     if leaf.media != HTML:
         body = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
-        return _Shown(body, html.from_text(body), is_html=False, links=tuple(links.in_text(body)))
+        return _Shown(body, links=tuple(links.in_text(body)))
     safe = html.sanitise(decoded.text)
     if safe.failed:
         said.add(notes.DEFECTS, "The HTML could not be made safe; its text is shown.")
     found = (*safe.links, *links.in_text(safe.text))
-    return _Shown(safe.text, safe.html, is_html=True, links=found, cids=safe.cids, remote=safe.remote)
+    return _Shown(safe.text, safe.html, links=found, cids=safe.cids, remote=safe.remote)
 
 
 def _meta_charset(leaf: Leaf, content: bytes) -> str | None:

@@ -1,10 +1,11 @@
 """Bytes to text, and text to what may be stored and shown.
 
 ``decode`` never loses a byte silently: the declared charset strictly, then UTF-8, then windows-1252, which takes
-anything. A label that names a charset of several bytes per letter and fits all but a few bytes (a mail cut in the
-middle) is believed, with U+FFFD where it doesn't fit. Whatever was not simply as declared is ``guessed``.
+anything. A charset of several bytes per letter that fits all but a few bytes, or all but the cut end, is believed, with
+U+FFFD where it doesn't fit. Whatever was not simply as declared is ``guessed``.
 
-``clean`` makes text valid for every store (no NUL, no lone surrogate), ``line`` makes one harmless line of it.
+``clean`` makes text valid for every store and harmless on a terminal (no NUL, no other controls but tabs and line
+breaks, no lone surrogates), ``line`` makes one line of it.
 Raises nothing. Time is linear in the input; the codecs of the standard library that aren't charsets (punycode,
 unicode_escape, zlib, ...) can't be named from outside.
 """
@@ -14,6 +15,7 @@ import re
 from dataclasses import dataclass
 
 MAX_LINE = 4000
+FEW = 10  # one letter in so many
 
 # Labels that mean something wider in mail than what they name (WHATWG Encoding, 4.2), and labels Python doesn't know.
 _MEANT = {
@@ -69,7 +71,7 @@ def _windows_1252() -> str:
 
 _WINDOWS_1252 = _windows_1252()
 
-_FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\u00ad]+")
 _SPACES = re.compile(r"[ \u00a0]{2,}")
@@ -84,13 +86,13 @@ class Decoded:
 
 
 def clean(text: str) -> str:
-    """Put U+FFFD for what no text column takes: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
+    """Put U+FFFD for NUL (PostgreSQL takes none), controls (terminals obey them) and surrogates (UTF-8 has none)."""
     return _FORBIDDEN.sub("\ufffd", text)
 
 
 def line(text: str, limit: int = MAX_LINE) -> str:
     """Make one line for display: no controls, no line breaks, no marks that reorder or hide letters."""
-    text = _INVISIBLE.sub("", _CONTROLS.sub(" ", clean(text[: 2 * limit])))
+    text = clean(_INVISIBLE.sub("", _CONTROLS.sub(" ", text[: 2 * limit])))
     text = _SPACES.sub(" ", text).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -167,8 +169,13 @@ def _looks_japanese(octets: bytes) -> bool:
 
 
 def _mostly(octets: bytes, codec: str) -> str | None:
-    """Decode with U+FFFD where it doesn't fit, if that is at most one letter in ten of those beyond ASCII."""
+    """Decode with U+FFFD where it doesn't fit, if that is at the cut end, or few of the letters beyond ASCII."""
+    try:
+        whole = codecs.getincrementaldecoder(codec)("strict").decode(octets)
+    except (UnicodeError, ValueError):
+        whole = ""
+    if whole and not whole.isascii():
+        return whole + "\ufffd"
     text = octets.decode(codec, "replace")
-    odd = text.count("\ufffd")
-    beyond = sum(1 for char in text if char > "\x7f") if odd else 0
-    return text if odd * 10 <= max(beyond, 10) else None
+    beyond = len(text) - sum(map(text.count, map(chr, range(128))))
+    return text if text.count("\ufffd") * FEW <= beyond else None

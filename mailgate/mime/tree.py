@@ -35,7 +35,8 @@ _SHOWN = frozenset({"from", "to", "cc", "date", "subject", "message-id"})
 # it logs what the mail says; no content of a mail may reach a log
 logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
 
-_RELAYS = frozenset({"ReceivedHeaderDefect"})  # says nothing about the mail itself
+# the relays' doing, and what has a note of its own
+_ELSEWHERE = frozenset({"ReceivedHeaderDefect", "CharsetDecodeDefect", "DateHeaderDefect"})
 
 
 class TooMuch(ValueError):
@@ -151,7 +152,7 @@ def defects(root: Part) -> tuple[str, ...]:
     known = {type(defect).__name__ for part in walk(root) for defect in part.defects}
     if sum(_size(part) ** 2 for part in walk(root)) <= MAX_SQUARES:
         known |= _diagnosed(root)
-    return tuple(sorted(known - _RELAYS))
+    return tuple(sorted(known - _ELSEWHERE))
 
 
 def walk(root: Part) -> list[Part]:
