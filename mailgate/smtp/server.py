@@ -1,0 +1,182 @@
+"""Takes connections from the listeners, within the limits, until it is drained.
+
+At ``max_connections`` it stops accepting, and the kernel's backlog waits. A peer above its own cap is told 421. After
+``drain`` nobody new is taken, idle clients are told 421, mails in flight get ``drain_seconds`` to finish.
+
+Raises ``Misconfigured`` when made, for a broken certificate.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from mailgate import events
+from mailgate.errors import Reason
+from mailgate.smtp import replies
+from mailgate.smtp.limits import InFlight, Limits, Peers
+from mailgate.smtp.listeners import BoundListener
+from mailgate.smtp.replies import Replies
+from mailgate.smtp.session import Peer, SmtpSession
+from mailgate.smtp.shared import STRANGER, MailIntake, Shared
+from mailgate.smtp.tls import Certificates, TlsFiles
+
+UNIX = "unix"
+_BREATH = 1.0  # seconds without accepting after the system ran out of something
+
+
+class Server:
+    """All listeners of a process. Made before the event loop runs; ``start`` and ``drain`` inside it, once each."""
+
+    def __init__(
+        self,
+        intake: MailIntake,
+        limits: Limits,
+        listeners: Sequence[BoundListener],
+        *,
+        hostname: str,
+        tls: TlsFiles | None = None,
+        help_url: str = "",
+    ) -> None:
+        self._listeners = tuple(listeners)
+        self._limits = limits
+        self._shared = Shared(
+            intake=intake,
+            limits=limits,
+            replies=Replies(
+                max_size=limits.max_size,
+                max_header_size=limits.max_header_size,
+                max_recipients=limits.max_recipients,
+                help_url=help_url,
+            ),
+            hostname=hostname,
+            certificates=Certificates(tls) if tls else None,
+            in_flight=InFlight(limits.bytes_in_flight),
+            pool=ThreadPoolExecutor(limits.threads, thread_name_prefix="mail"),
+        )
+        self._peers = Peers(limits.max_connections_per_peer)
+        self._sessions: set[SmtpSession] = set()
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._accepting = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server takes no new clients any more."""
+        return self._shared.draining
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._sessions)
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """How much of ``Limits.bytes_in_flight`` is reserved."""
+        return self._shared.in_flight.held
+
+    async def start(self) -> None:
+        """Take connections from now on."""
+        self._accept_on()
+
+    def reload_tls(self) -> None:
+        """Read the certificate again, for new connections."""
+        if self._shared.certificates:
+            self._shared.certificates.reload()
+
+    async def drain(self) -> int:
+        """Let mails in flight finish and end everything else; returns the number of connections cut off."""
+        self._shared.draining = True
+        self._accept_off()
+        for listener in self._listeners:
+            listener.close()
+        for session in tuple(self._sessions):
+            session.wind_up()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.drain_seconds):
+                while tasks := self._under_way():
+                    await asyncio.wait(tasks)
+        cut_off = len(self._sessions)
+        for session in tuple(self._sessions):
+            session.cut_off()
+        self._shared.pool.shutdown(wait=False, cancel_futures=True)
+        await asyncio.sleep(0)  # for the transports to let go
+        return cut_off
+
+    def _under_way(self) -> set[asyncio.Task[Any]]:
+        talking = {task for session in self._sessions if (task := session.task()) and not task.done()}
+        return talking | self._beginning | self._shared.storing
+
+    # -- accepting --------------------------------------------------------------------------------------------------
+
+    def _accept_on(self) -> None:
+        room = len(self._sessions) < self._limits.max_connections
+        if room and not self._accepting and not self.draining:
+            self._accepting = True
+            for listener in self._listeners:
+                asyncio.get_running_loop().add_reader(listener.sock, self._accept, listener)
+
+    def _accept_off(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            for listener in self._listeners:
+                asyncio.get_running_loop().remove_reader(listener.sock)
+
+    def _accept(self, listener: BoundListener) -> None:
+        if not self._accepting:
+            return
+        try:
+            client, address = listener.sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker was quicker, or the client is gone
+        except OSError as error:
+            events.surprise("accept", error)  # out of descriptors or memory: let some come back
+            self._accept_off()
+            asyncio.get_running_loop().call_later(_BREATH, self._accept_on)
+            return
+        client.settimeout(0)
+        self._take(listener, client, address[0] if isinstance(address, tuple) else None)
+
+    def _take(self, listener: BoundListener, client: socket.socket, host: str | None) -> None:
+        ip = _plain(host) if host else None
+        peer = Peer(str(ip) if ip else UNIX, self._shared.intake.relay_at(ip))
+        if not self._peers.enter(peer.name):
+            self._say_busy(client, peer)
+            return
+        session = SmtpSession(self._shared, peer, self._ended, lmtp=listener.protocol == "lmtp")
+        self._sessions.add(session)
+        events.connection_opened()
+        if len(self._sessions) >= self._limits.max_connections:
+            self._accept_off()
+        task = asyncio.get_running_loop().create_task(self._begin(session, client))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, session: SmtpSession, client: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: session, client)
+        except OSError:
+            client.close()
+            self._ended(session)
+
+    def _ended(self, session: SmtpSession) -> None:
+        if session in self._sessions:
+            self._sessions.discard(session)
+            self._peers.leave(session.peer.name)
+            events.connection_closed()
+            self._accept_on()
+
+    def _say_busy(self, client: socket.socket, peer: Peer) -> None:
+        events.turned_away(peer=peer.name, reason=Reason.BUSY)
+        self._shared.intake.turn_away(peer.relay.name if peer.relay else STRANGER, Reason.BUSY)
+        with client, suppress(OSError):
+            client.send(f"{replies.TOO_MANY_CONNECTIONS}\r\n".encode("ascii"))
+            client.shutdown(socket.SHUT_WR)
+
+
+def _plain(host: str) -> IPv4Address | IPv6Address:
+    """Meet an IPv4 client of a dual-stack listener under its IPv4 address."""
+    ip = ip_address(host)
+    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip

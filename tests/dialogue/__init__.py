@@ -1,0 +1,1 @@
+"""Dialogues with the listeners over real sockets."""

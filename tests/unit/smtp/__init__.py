@@ -1,0 +1,1 @@
+"""The listeners, piece by piece."""
