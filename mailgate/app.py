@@ -155,8 +155,8 @@ def demo_mail(settings: Settings, now: datetime) -> tuple[int, str, Activity | N
         bcc = desk.addresses.show(demo_world.CAMPAIGN, actor="demo").address
         mail = demo_world.a_mail(now)
         code, text = mailer.hand_over(host, port, demo_world.AUTHOR, [bcc], mail)
-        newest = desk.activities.list(demo_world.CAMPAIGN, limit=1)
-        return code, text, desk.activities.show(newest[0].id) if newest else None
+        newest = next(iter(desk.activities.list(demo_world.CAMPAIGN, limit=1)), None)
+        return code, text, desk.activities.show(newest.id) if newest else None
 
 
 def answer(outcome: Outcome, settings: Settings) -> tuple[int, str]:

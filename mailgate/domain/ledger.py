@@ -19,7 +19,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """One verdict. ``id`` is "" until the archive gives one; ``count`` is above 1 only for bounded rows of strangers."""
+    """One verdict. ``id`` is "" until the archive gives one; ``count`` passes 1 only in the bounded rows."""
 
     id: str = ""
     at: datetime
