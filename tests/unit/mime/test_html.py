@@ -1,0 +1,109 @@
+import pytest
+
+from mailgate.mime import html
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("<p>a</p>", "<p>a</p>"),
+        ("<p>a<script>alert(1)</script>b", "<p>ab</p>"),
+        ("<title>T</title><style>p{}</style>a", "a"),
+        ("<svg><script>alert(1)</script></svg>a", "a"),
+        ("<!-- a --><![CDATA[b]]><?php c ?>d", "d"),
+        ('<p onclick="alert(1)" class="x">a</p>', "<p>a</p>"),
+        (
+            '<a href="https://a.example/?x=1&amp;y=2">a</a>',
+            '<a href="https://a.example/?x=1&amp;y=2" rel="noopener noreferrer">a</a>',
+        ),
+        ('<a href="mailto:a@b.example">a</a>', '<a href="mailto:a@b.example" rel="noopener noreferrer">a</a>'),
+        ('<a href="javascript:alert(1)">a</a>', '<a rel="noopener noreferrer">a</a>'),
+        ('<a href=" java\nscript:alert(1)">a</a>', '<a rel="noopener noreferrer">a</a>'),
+        ('<a href="data:text/html,x">a</a>', '<a rel="noopener noreferrer">a</a>'),
+        ('<a href="cid:x">a</a>', '<a rel="noopener noreferrer">a</a>'),
+        ('<a href="/relative">a</a>', '<a rel="noopener noreferrer">a</a>'),
+        ('<img src="cid:logo@a.example" alt="A">', '<img src="cid:logo@a.example" alt="A">'),
+        ('<img src="https://a.example/x.png" alt="A">', '<img alt="A">'),
+        ('<img src="//a.example/x.png">', "<img>"),
+        ('<img src="data:image/png;base64,AAAA">', "<img>"),
+        ('<img srcset="https://a.example/x.png 2x" lowsrc="https://a.example/y.png">', "<img>"),
+        (
+            '<table background="https://a.example/x.png"><tr><td>a</table>',
+            "<table><tbody><tr><td>a</td></tr></tbody></table>",
+        ),
+        (
+            '<p style="color:red;background:url(https://a.example/x.png);position:fixed">a</p>',
+            '<p style="color:red">a</p>',
+        ),
+        ('<p style="color:u\\72l(https://a.example/)">a</p>', '<p style="">a</p>'),
+        ('<form action="https://a.example"><input name="a">b</form>', "b"),
+        ('<iframe src="https://a.example"></iframe><object data="x">b</object>c', "c"),
+        (
+            '<link rel="stylesheet" href="https://a.example"><meta http-equiv="refresh" content="0"><base href="https://a.example">a',
+            "a",
+        ),
+        ("<b><i>a</b></i>", "<b><i>a</i></b>"),
+        ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
+        (
+            "<p title='\"><script>alert(1)</script>'>a</p>",
+            '<p title="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;">a</p>',
+        ),
+        ("a<b", "a"),
+        ("", ""),
+    ],
+)
+def test_only_what_is_safe_to_show_is_left(source: str, expected: str) -> None:
+    assert html.sanitise(source).html == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a<br>b<br/><br />c", "a\nb\n\nc"),
+        ("<p>a</p><p>b</p>", "a\n\nb"),
+        ("<div>a</div><div>b</div>", "a\nb"),
+        ("<div><div><div>a</div></div></div><div>b</div>", "a\nb"),
+        ("a\n   b\t c", "a b c"),
+        ("<b>a</b> <i>b</i><u>c</u>", "a bc"),
+        ("<ul><li>a<li>b</ul>c", "- a\n- b\n\nc"),
+        ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", "a\tb\n1\t2"),
+        ("<pre>a\n  b</pre>", "a\n  b"),
+        ("&lt;a&gt; &amp; &uuml;&#8364;&nbsp;b", "<a> & ü€ b"),
+        ('<a href="https://a.example/">a</a>', "a <https://a.example/>"),
+        ('<a href="https://a.example/">https://a.example</a>', "https://a.example"),
+        ('<a href="mailto:a@b.example">a@b.example</a>', "a@b.example"),
+        ('<a href="https://a.example/"><img alt="Logo"></a>', "[Logo] <https://a.example/>"),
+        ("<hr>a", "---\na"),
+        ("<head><title>T</title></head>a", "a"),
+        ("<style>never closed", ""),
+        ("<textarea>a</textarea><svg>b", "b"),
+        ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+    ],
+)
+def test_html_reads_as_text(source: str, expected: str) -> None:
+    assert html.sanitise(source).text == expected
+
+
+def test_what_was_met_is_told() -> None:
+    seen = html.sanitise(
+        '<a href="https://a.example/1">x</a><a href="ftp://b.example">y</a><a href=" https://a.example/2 ">z</a>'
+        '<img src="cid:one"><img src=" CID:two "><img src="http://a.example/p.png"><img src="//a.example/q.png">'
+        '<table background="https://a.example/r.png">'
+    )
+    assert seen.links == ("https://a.example/1", "https://a.example/2")
+    assert seen.cids == {"one", "two"}
+    assert seen.remote == 3
+    assert not seen.failed
+
+
+def test_html_over_the_bounds_is_not_shown_but_its_text_is() -> None:
+    seen = html.sanitise("<p>a</p>" + "<br>" * (html.MAX_MARKS + 1) + "<p>z &amp; z</p>")
+    assert (seen.html, seen.failed) == ("", True)
+    assert seen.text.startswith("a")
+    assert seen.text.endswith("z & z")
+
+
+def test_no_nesting_is_too_deep() -> None:
+    seen = html.sanitise("<div>" * 5000 + "deep" + "</div>" * 5000)
+    assert seen.text == "deep"
+    assert "deep" in seen.html

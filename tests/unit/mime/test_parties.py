@@ -1,0 +1,65 @@
+import pytest
+
+from mailgate.domain.mail import Party
+from mailgate.mime import fields, parties
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("anna@haus.example", [("anna@haus.example", "")]),
+        ("<anna@haus.example>", [("anna@haus.example", "")]),
+        ("Anna Muster <ANNA@Haus.Example>", [("anna@haus.example", "Anna Muster")]),
+        ('"Muster, Anna" <anna@haus.example>', [("anna@haus.example", "Muster, Anna")]),
+        ('"A \\"B\\" C" <anna@haus.example>', [("anna@haus.example", 'A "B" C')]),
+        ("=?utf-8?Q?M=C3=BCller=2C_Anna?= <anna@haus.example>", [("anna@haus.example", "Müller, Anna")]),
+        ("Anna (boss) <anna@haus.example>", [("anna@haus.example", "Anna")]),
+        ("anna@haus.example (Anna (the (one)))", [("anna@haus.example", "Anna (the (one))")]),
+        ("Anna (open <anna@haus.example>", [("anna@haus.example", "Anna (open")]),
+        ('Anna "open <anna@haus.example>', [("anna@haus.example", "Anna open")]),
+        ("Anna <anna@haus.example", [("anna@haus.example", "Anna")]),
+        ("Anna anna@haus.example", [("anna@haus.example", "Anna")]),
+        ("a@a.example, b@b.example; c@c.example", [("a@a.example", ""), ("b@b.example", ""), ("c@c.example", "")]),
+        (
+            "G: a@a.example, B <b@b.example>;, c@c.example",
+            [("a@a.example", ""), ("b@b.example", "B"), ("c@c.example", "")],
+        ),
+        ("undisclosed-recipients:;", []),
+        ("a@a.example, a@a.example", [("a@a.example", "")]),
+        ("hans@müller.example", [("hans@xn--mller-kva.example", "")]),
+        ('"john doe"@a.example', [('"john doe"@a.example', "")]),
+        ("<mailto:a@a.example>", [("a@a.example", "")]),
+        ("b@legit.test <a@attack.test>", [("a@attack.test", "b@legit.test")]),
+        ("=?utf-8?Q?b=40legit.test?=", [("", "b@legit.test")]),
+        ("=?utf-8?Q?=3Cb=40legit.test=3E?=, <a@attack.test>", [("", "<b@legit.test>"), ("a@attack.test", "")]),
+        ("<@x.test,@y.test:b@legit.test>", [("", "<@x.test,@y.test:b@legit.test>")]),
+        ("Nobody <nobody>", [("", "Nobody <nobody>")]),
+        ("nobody", [("", "nobody")]),
+        ("\u202eevil <a@attack.test>", [("a@attack.test", "evil")]),
+        (",,;,", []),
+        ("", []),
+    ],
+)
+def test_the_mailboxes_of_a_field_are_told_apart(value: str, expected: list[tuple[str, str]]) -> None:
+    read, more = parties.read(fields.split(b"To: " + value.encode() + b"\r\n\r\n"))
+    assert [(party.email, party.name) for party in read] == expected
+    assert not more
+
+
+def test_every_field_counts_in_the_order_of_the_header() -> None:
+    head = b"From: f@a.example\r\nTo: t@a.example\r\nReply-To: r@a.example\r\nCc: c@a.example\r\nTo: u@a.example\r\n"
+    read, _ = parties.read(fields.split(head + b"Bcc: b@a.example\r\nSender: s@a.example\r\n\r\n"))
+    assert read == (
+        Party("from", "f@a.example", ""),
+        Party("to", "t@a.example", ""),
+        Party("cc", "c@a.example", ""),
+        Party("to", "u@a.example", ""),
+        Party("bcc", "b@a.example", ""),
+        Party("sender", "s@a.example", ""),
+    )
+
+
+def test_parties_beyond_the_limit_are_cut_and_told() -> None:
+    many = b", ".join(b"u%d@a.example" % n for n in range(parties.MAX_PARTIES + 1))
+    read, more = parties.read(fields.split(b"To: " + many + b"\r\n\r\n"))
+    assert (len(read), more) == (parties.MAX_PARTIES, True)

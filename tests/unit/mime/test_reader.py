@@ -1,0 +1,241 @@
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailgate import mime
+from mailgate.domain.mail import Document, Mail
+from mailgate.mime import bodies
+from tests.unit.mime.soundness import faults
+
+HEAD = b"From: anna@haus.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
+
+
+def part(content_type: str, content: str = "x", disposition: str = "") -> bytes:
+    more = f"Content-Disposition: {disposition}\r\n" if disposition else ""
+    return f"Content-Type: {content_type}\r\n{more}\r\n{content}".encode()
+
+
+def multipart(subtype: str, *parts: bytes, boundary: str = "b") -> bytes:
+    mark = f"--{boundary}\r\n".encode()
+    rows = b"".join(mark + inner + b"\r\n" for inner in parts)
+    return (
+        f'Content-Type: multipart/{subtype}; boundary="{boundary}"\r\n\r\n'.encode()
+        + rows
+        + f"--{boundary}--\r\n".encode()
+    )
+
+
+def codes(mail: Mail) -> list[str]:
+    return [note.code for note in mail.notes]
+
+
+PLAIN = part("text/plain", "plain")
+FOOT = part("text/plain", "foot")
+PNG = part("image/png")
+HTML = part("text/html", "<p>html</p>")
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "html", "documents"),
+    [
+        (PLAIN, "plain", "", []),
+        (HTML, "html", "<p>html</p>", []),
+        (multipart("alternative", PLAIN, HTML), "plain", "<p>html</p>", []),
+        (multipart("alternative", HTML), "html", "<p>html</p>", []),
+        (multipart("alternative", PLAIN), "plain", "", []),
+        (multipart("alternative", PLAIN, HTML, part("text/calendar")), "plain", "<p>html</p>", ["text/calendar"]),
+        (multipart("mixed", PLAIN, part("application/pdf")), "plain", "", ["application/pdf"]),
+        (multipart("mixed", PLAIN, part("text/plain", "two")), "plain\n\ntwo", "", []),
+        (multipart("mixed", PLAIN, part("text/plain; name=a.txt")), "plain", "", ["text/plain"]),
+        (multipart("mixed", PLAIN, part("text/plain", "x", "attachment")), "plain", "", ["text/plain"]),
+        (multipart("mixed", PLAIN, part("text/html; name=a.html")), "plain", "", ["text/html"]),
+        (multipart("mixed", part("text/plain", "x", "attachment")), "", "", ["text/plain"]),
+        (multipart("mixed", PLAIN, part("message/rfc822", "Subject: i\r\n\r\ninner")), "plain", "", ["message/rfc822"]),
+        (multipart("mixed", PLAIN, part("message/delivery-status")), "plain", "", ["message/delivery-status"]),
+        (multipart("mixed", PLAIN, part("text/enriched")), "plain", "", ["text/enriched"]),
+        (multipart("related", HTML, part("text/html", "frame")), "html", "<p>html</p>", ["text/html"]),
+        (multipart("mixed", PLAIN, multipart("mixed", part("text/plain", "in"), boundary="c")), "plain\n\nin", "", []),
+        (
+            multipart("alternative", PLAIN, multipart("mixed", HTML, PNG, boundary="c")),
+            "plain",
+            "<p>html</p>",
+            ["image/png"],
+        ),
+        (
+            multipart("mixed", multipart("alternative", PLAIN, HTML, boundary="c"), FOOT),
+            "plain\n\nfoot",
+            '<p>html</p>\n<div style="white-space:pre-wrap">foot</div>',
+            [],
+        ),
+        (multipart("alternative", multipart("mixed", PLAIN, HTML, boundary="c")), "plain", "<p>html</p>", []),
+        (part("multipart/mixed", "no boundary"), "no boundary", "", []),
+        (part("multipart/mixed; boundary=b", "never seen"), "never seen", "", []),
+        (part("application/pdf"), "", "", ["application/pdf"]),
+        (part("image/png", "x", "inline"), "", "", ["image/png"]),
+        (b"\r\nno type", "no type", "", []),
+    ],
+)
+def test_bodies_are_told_from_documents(raw: bytes, text: str, html: str, documents: list[str]) -> None:
+    mail = mime.read(HEAD + raw)
+    assert (mail.text, mail.html, [document.type for document in mail.documents]) == (text, html, documents)
+
+
+def test_a_multipart_sent_as_an_attachment_holds_documents_only() -> None:
+    inner = b"Content-Disposition: attachment\r\n" + multipart("mixed", PLAIN, HTML, boundary="c")
+    mail = mime.read(HEAD + multipart("mixed", PLAIN, inner))
+    assert (mail.text, [document.type for document in mail.documents]) == ("plain", ["text/plain", "text/html"])
+
+
+def test_a_document_is_listed_as_it_is_and_can_be_fetched() -> None:
+    raw = HEAD + multipart("mixed", PLAIN, part("application/pdf; name=a.pdf", "%PDF", "attachment"))
+    assert mime.read(raw).documents == (
+        Document(n=1, name="a.pdf", type="application/pdf", size=4, sha256=sha256(b"%PDF").hexdigest()),
+    )
+    assert mime.document(raw, 1) == b"%PDF"
+    assert [mime.document(raw, n) for n in (-1, 0, 2)] == [None, None, None]
+
+
+@pytest.mark.parametrize(("cid", "inline"), [("<logo@a.example>", True), ("logo@a.example", True), ("<other>", False)])
+def test_a_picture_that_the_html_shows_is_inline(cid: str, inline: bool) -> None:
+    picture = b"Content-ID: " + cid.encode() + b"\r\n" + part("image/png")
+    shows = part("text/html", '<img src="cid:logo@a.example">')
+    assert [document.inline for document in mime.read(HEAD + multipart("related", shows, picture)).documents] == [
+        inline
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (HEAD + multipart("mixed", PLAIN)[:-10], "defects"),
+        (HEAD + "\r\nfür".encode("latin-1"), "charset_guessed"),
+        ("Subject: für\r\n\r\n".encode("latin-1"), "charset_guessed"),
+        (HEAD + b"Content-Type: text/plain\r\nContent-Type: text/html\r\n\r\nx", "ambiguous_structure"),
+        (
+            HEAD + b"Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n\r\nx",
+            "ambiguous_structure",
+        ),
+        (
+            HEAD + b"Content-Type: multipart/mixed; boundary=b; boundary=a\r\n\r\n--b\r\n\r\nx\r\n--b--",
+            "ambiguous_structure",
+        ),
+        (b"X: y\r\n" * 5001 + b"\r\nx", "header_too_large"),
+        (b"Date: yesterday\r\n\r\nx", "date_absurd"),
+        (HEAD + part("text/html", '<img src="https://a.example/x.png">'), "remote_images"),
+        (HEAD + b"\r\n" + b" ".join(b"https://a.example/%d" % n for n in range(501)), "too_many_links"),
+        (HEAD + multipart("mixed", *[PLAIN] * 2001), "unreadable"),
+        (b"no field\r\n\r\nx", "defects"),
+    ],
+)
+def test_what_is_odd_gets_its_note(raw: bytes, code: str) -> None:
+    assert codes(mime.read(raw)) == [code]
+
+
+def test_an_ordinary_mail_gets_no_note() -> None:
+    assert codes(mime.read(HEAD + multipart("alternative", PLAIN, HTML))) == []
+
+
+def test_the_header_is_told_where_the_body_can_not_be_read() -> None:
+    mail = mime.read(HEAD + multipart("mixed", *[PLAIN] * 2001))
+    assert (mail.subject, mail.parties[0].email, mail.text, mail.documents) == ("s", "anna@haus.example", "", ())
+
+
+def test_a_fault_of_our_own_costs_a_note_and_not_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_root: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(bodies, "choose", fail)
+    mail = mime.read(HEAD + PLAIN)
+    assert (mail.subject, codes(mail)) == ("s", ["unreadable"])
+    assert mime.document(HEAD + PLAIN, 1) is None
+
+
+def test_links_come_from_text_and_html_each_once() -> None:
+    text = part("text/plain", "https://a.example/1 https://a.example/2")
+    html = part("text/html", '<a href="https://a.example/2">x</a> https://a.example/3')
+    mail = mime.read(HEAD + multipart("alternative", text, html))
+    assert mail.links == ("https://a.example/1", "https://a.example/2", "https://a.example/3")
+
+
+def test_many_threads_read_alike() -> None:
+    raws = [HEAD + multipart("mixed", PLAIN, part("text/plain", f"{n}", "attachment")) for n in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(mime.read, raws)) == [mime.read(raw) for raw in raws]
+
+
+# -- whatever comes ----------------------------------------------------------------------------------------------------
+
+PIECES = st.sampled_from(
+    [
+        *(b"\r\n", b"\n", b"\r\n\r\n", b" ", b"\t", b";", b":", b'"', b"(", b")", b"<", b">", b"=", b"\\", b"\x00"),
+        *(b"--b", b"--b--", b"--b\r\n", b"boundary=b", b"From: ", b"To: ", b"Subject: ", b"Date: ", b"Content-Type: "),
+        *(b"multipart/mixed", b"multipart/alternative", b"message/rfc822", b"text/plain", b"text/html", b"image/png"),
+        *(
+            b"Content-Transfer-Encoding: ",
+            b"base64",
+            b"quoted-printable",
+            b"x-uuencode",
+            b"begin 644 a\r\n",
+            b"charset=",
+        ),
+        *(b"utf-7", b"utf-16", b"iso-2022-jp", b"gb2312", b"fakescii", b"=?utf-8?Q?", b"=?utf-7?B?", b"?=", b"\x1b$B"),
+        *(
+            b"Content-Disposition: attachment; ",
+            b"filename=",
+            b"filename*0*=",
+            b"name*=utf-8''%FF",
+            b"../",
+            b"\xff\xfe",
+        ),
+        *(
+            b"<a href=",
+            b"<img src=",
+            b"cid:x",
+            b"https://a.example/",
+            b"javascript:",
+            b"<script>",
+            b"<!--",
+            b"<style",
+            b"&#0;",
+        ),
+        *(b"+2AA-", b"\xed\xa0\x80", b"\xe2\x80\xae", b"@a.example", b"anna", b"\x9b", b"\x85"),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.one_of(PIECES, st.binary(max_size=8)), max_size=60).map(b"".join))
+def test_any_bytes_are_read(raw: bytes) -> None:
+    mail = mime.read(raw)
+    assert faults(mail) == []
+    assert all(mime.document(raw, document.n) is not None for document in mail.documents)
+
+
+MUTABLE = (
+    HEAD
+    + b"To: =?utf-8?Q?K=C3=BC?= <k@kunde.example>, G: a@a.example;\r\nDate: Mon, 16 Nov 2026 09:30:00 +0100\r\n"
+    + multipart(
+        "mixed",
+        multipart(
+            "alternative", PLAIN, part("text/html; charset=utf-8", '<a href="https://a.example">x</a>'), boundary="c"
+        ),
+        part("application/pdf; name*0*=utf-8''%C3; name*1*=%BC", "x", "attachment; filename=a.pdf"),
+        part("message/rfc822", "Subject: inner\r\n\r\ny"),
+    )
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_mail_with_bytes_changed_or_cut_out_is_read(data: st.DataObject) -> None:
+    raw = bytearray(MUTABLE)
+    for _ in range(data.draw(st.integers(1, 5))):
+        start = data.draw(st.integers(0, len(raw)))
+        end = min(len(raw), start + data.draw(st.integers(0, 40)))
+        raw[start:end] = data.draw(st.one_of(PIECES, st.binary(max_size=10)))
+    mail = mime.read(bytes(raw))
+    assert faults(mail) == []
+    assert "unreadable" not in codes(mail)

@@ -1,0 +1,24 @@
+import pytest
+
+from mailgate.mime import transfer
+
+
+@pytest.mark.parametrize(
+    ("octets", "encoding", "expected"),
+    [
+        (b"a=b", b"", b"a=b"),
+        (b"a=b", b"7bit", b"a=b"),
+        (b"\xff", b"8BIT", b"\xff"),
+        (b"YWJj", b"BASE64", b"abc"),
+        (b"YWJj", b" base64 (as said)", b"abc"),
+        (b"YWJj", b"=?base64?", b"abc"),
+        (b"YWJj", b"base64;", b"abc"),
+        (b"a=3Db=\r\nc", b"Quoted-Printable", b"a=bc"),
+        (b"a=ZZ=", b"quoted-printable", b"a=ZZ"),
+        (b"begin 644 x\r\n#0V%T\r\n`\r\nend\r\n", b"x-uuencode", b"Cat"),
+        (b"no begin", b"uuencode", b"no begin"),
+        (b"a", b"x-unheard-of", b"a"),
+    ],
+)
+def test_an_encoding_is_undone_and_an_unknown_one_left_alone(octets: bytes, encoding: bytes, expected: bytes) -> None:
+    assert transfer.decode(octets, encoding) == expected

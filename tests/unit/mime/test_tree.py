@@ -1,0 +1,103 @@
+import logging
+
+import mailparser  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from mailgate.mime import fields, tree
+
+
+def parse(raw: bytes) -> tree.Part:
+    return tree.parse(raw, fields.split(raw))
+
+
+def nested(depth: int) -> bytes:
+    return (
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(depth))
+        + b"\r\nx"
+    )
+
+
+def parts(count: int) -> bytes:
+    return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * count + b"--b--\r\n"
+
+
+def test_the_deepest_nesting_is_read_and_one_deeper_is_too_much() -> None:
+    assert len(tree.walk(parse(nested(tree.MAX_DEPTH)))) == tree.MAX_DEPTH + 1
+    with pytest.raises(tree.TooMuch, match="100 deep"):
+        parse(nested(tree.MAX_DEPTH + 1))
+
+
+def test_the_most_parts_are_read_and_one_more_is_too_much() -> None:
+    most = tree.MAX_PARTS - 2  # the parser makes one part for trial, and there is the root
+    assert len(tree.walk(parse(parts(most)))) == most + 1
+    with pytest.raises(tree.TooMuch, match="2000 parts"):
+        parse(parts(tree.MAX_PARTS + 1))
+
+
+@pytest.mark.parametrize(
+    ("body", "most"),
+    [(nested(90).replace(b"\r\nx", b"\r\n" + b"\r\n" * 400_000), "nested"), (b"\r\n" * 3_100_000, "lines")],
+)
+def test_many_lines_are_too_much_where_each_costs_a_lot(body: bytes, most: str) -> None:
+    with pytest.raises(tree.TooMuch, match=most):
+        parse(body)
+
+
+@pytest.mark.parametrize("media", ["message/rfc822", "message/delivery-status", "message/partial", "Message/X"])
+def test_a_message_part_is_a_leaf_with_its_own_bytes(media: str) -> None:
+    inner = b"Subject: inner\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--"
+    raw = (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: " + media.encode() + b"\r\n\r\n" + inner
+    )
+    (leaf,) = parse(raw + b"\r\n--b--\r\n").parts
+    assert (leaf.media, leaf.parts, leaf.content()) == (media.lower(), [], inner)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        (b"text/html; charset=utf-8", "text/html"),
+        (b"TEXT/Plain", "text/plain"),
+        (b"text", "text/plain"),
+        (b"nonsense", "text/plain"),
+        (b"a/b/c", "text/plain"),
+        (b"", "text/plain"),
+        (b"image/svg+xml", "image/svg+xml"),
+    ],
+)
+def test_a_type_is_what_is_declared_or_text(content_type: bytes, expected: str) -> None:
+    assert parse(b"Content-Type: " + content_type + b"\r\n\r\nx").media == expected
+
+
+def test_the_parts_of_a_digest_are_mails_unless_they_say_otherwise() -> None:
+    head = b"Content-Type: multipart/digest; boundary=b\r\n\r\n"
+    raw = head + b"--b\r\n\r\nSubject: x\r\n--b\r\nContent-Type: text/plain\r\n\r\ny\r\n--b--"
+    assert [part.media for part in parse(raw).parts] == ["message/rfc822", "text/plain"]
+
+
+def test_eight_bit_content_is_kept_to_the_byte() -> None:
+    octets = bytes(range(1, 256)).replace(b"\r", b"").replace(b"\n", b"")
+    assert (
+        parse(b"Content-Type: application/x\r\nContent-Transfer-Encoding: binary\r\n\r\n" + octets).content() == octets
+    )
+
+
+def test_defects_are_named_and_sorted() -> None:
+    raw = b"To: <<>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n"
+    assert tree.defects(parse(raw)) == ("AddressHeaderDefect", "CloseBoundaryNotFoundDefect")
+
+
+def test_where_mail_parser_raises_the_tree_still_stands() -> None:
+    head = b'Content-Type: multipart/mixed; boundary="a"\n\n--a\n'
+    raw = head + head + b"\nbody\n"
+    root = parse(raw)
+    with pytest.raises(AttributeError):
+        mailparser.MailParser(root)
+    assert "CloseBoundaryNotFoundDefect" in tree.defects(root)
+    assert tree.walk(root)[-1].content().strip() == b"body"
+
+
+def test_the_parser_logs_nothing_of_a_mail(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        tree.defects(parse(b"Subject: secret\r\nContent-Type: image/secret\r\n\r\nx"))
+    assert caplog.records == []

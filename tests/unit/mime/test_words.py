@@ -1,0 +1,54 @@
+import pytest
+
+from mailgate.mime import words
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"plain", "plain"),
+        (b"=?utf-8?Q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        (b"=?UTF-8?b?R3LDvMOfZQ==?=", "Grüße"),
+        (b"=?UTF-8?b?R3LDvMOfZQ?=", "Grüße"),
+        (b"=?utf-8*de?Q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        (b"=?utf-8?Q?a?= =?utf-8?Q?b?=", "ab"),
+        (b"=?utf-8?Q?a?=\r\n =?utf-8?Q?b?=", "ab"),
+        (b"=?utf-8?Q?a_?= =?utf-8?Q?b?=", "a b"),
+        (b"=?utf-8?Q?=C3?= =?utf-8?Q?=BC?=", "ü"),
+        (b"=?utf-8?Q?a?= b =?utf-8?Q?c?=", "a b c"),
+        (b"=?utf-8?Q?a b?=", "a b"),
+        (b"Re: =?iso-8859-1?Q?f=FCr?=", "Re: für"),
+        (b"=?us-ascii?Q?a?=glued", "aglued"),
+        (b"=?iso-2022-jp?B?GyRCOCs7TxsoQg==?=", "見始"),
+        (b"=?utf-8?Q?open", "=?utf-8?Q?open"),
+        (b"=?utf-8?X?odd?=", "=?utf-8?X?odd?="),
+        (b"=?=?=?=", "=?=?=?="),
+        (b"a\r\n b\r\n\tc", "a b c"),
+        ("Grüße".encode(), "Grüße"),
+        (b"", ""),
+    ],
+)
+def test_a_header_value_is_decoded(value: bytes, expected: str) -> None:
+    assert words.decode(value).text == expected
+
+
+def test_raw_letters_that_are_no_utf8_are_a_guess() -> None:
+    decoded = words.decode("für".encode("latin-1"))
+    assert (decoded.text, decoded.guessed) == ("für", True)
+
+
+@pytest.mark.parametrize(
+    ("encoded", "expected"),
+    [
+        (b"YWJj", b"abc"),
+        (b"YWI=", b"ab"),
+        (b"YWI", b"ab"),
+        (b"YW\r\nJj", b"abc"),
+        (b"Y*W-J!j", b"abc"),
+        (b"YWJjZ", b"abc"),
+        (b"YWI=\r\n-- \r\nlist footer", b"ab"),
+        (b"", b""),
+    ],
+)
+def test_base64_is_decoded_as_readers_do(encoded: bytes, expected: bytes) -> None:
+    assert words.base64(encoded) == expected
