@@ -3,7 +3,7 @@
     user_account --< user_address, user_role
     record       --< record_email, record_relation, record_contact, record_user, address
     mail         --< reading --< reading_party, document, link, reading_note;  reading --- reading_body
-                 --< piece: its bytes, at most 1 MiB each, by mail.upload
+                 --< piece: its bytes, at most 1 MiB each, by mail.upload;  upload: those that no mail claimed yet
     activity     --> record, mail, user_account;  --< participation, activity_note
     receipt      (record, identity) -> kept | deleted | erased: outlives its activity, so that a mail comes once
     removal      who took an activity away, when and why; never what it held
@@ -177,8 +177,14 @@ mail = Table(
     Column("reading_id", _Id, nullable=False),
 )
 
-# the pieces of a big mail are written before the mail that claims them, so nothing refers to them but mail.upload;
-# an upload is a UUID of version 7 and says itself how old it is
+# the bytes of a big mail that is on its way: written before the mail that claims them, which takes this row away
+upload = Table(
+    "upload",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("started_at", Utc, nullable=False),
+)
+
 piece = Table(
     "piece",
     metadata,

@@ -12,7 +12,7 @@ A refusal is an integrity error of the driver's. The list is made from the table
 without anybody thinking of it. Limits: whoever may drop a trigger may do everything; adding rows is not refused.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, UniqueConstraint, text
@@ -38,7 +38,7 @@ CONTENT = (mail, piece, reading, *_OF_READING, activity, activity_note, receipt)
 MAY_CHANGE: Mapping[str, frozenset[str]] = {
     "mail": frozenset({"reading_id"}),
     "activity": frozenset({"topic", "topic_by", "topic_at", "record_id"}),
-    "receipt": frozenset({"state", "at", "record_id"}),
+    "receipt": frozenset({"state", "at", "record_id", "identity"}),  # identity only together with record_id
 }
 
 _NAME = "mailgate_keep_"
@@ -104,20 +104,26 @@ def complete(connection: Connection) -> bool:
 
 def _changes(table: Table, dialect: str) -> str:
     free = MAY_CHANGE.get(table.name, frozenset())
-    columns = [column.name for column in table.columns if column.name not in free]
-    changed = [f'OLD."{name}" IS DISTINCT FROM NEW."{name}"' for name in columns]
-    if dialect == "sqlite":
-        changed.append("OLD.rowid <> NEW.rowid")  # else UPDATE OR REPLACE could put a row in another's place
-    content = " OR ".join(changed)
+    content = _differ([column.name for column in table.columns if column.name not in free])
+    # where the rest may change, a key may not: UPDATE OR REPLACE would put the row in another's place
+    place = _differ([column.name for column in table.primary_key])
+    row_moves = " OR OLD.rowid <> NEW.rowid" if dialect == "sqlite" else ""
     if table is mail:
-        return f"{content} OR NOT EXISTS {_OWN_READING}"
+        return f"{content} OR NOT EXISTS {_OWN_READING}{row_moves}"
     if table is activity:
-        return f"(OLD.origin <> 'manual' AND ({content})) OR OLD.origin <> NEW.origin OR OLD.id <> NEW.id"
+        return f"(OLD.origin <> 'manual' AND ({content})) OR OLD.origin <> NEW.origin OR {place}{row_moves}"
     if table is activity_note:
-        return f"EXISTS {_LOGGED_NOTE} AND ({content})"
+        return f"(EXISTS {_LOGGED_NOTE} AND ({content})) OR {place}{row_moves}"
     if table is receipt:
-        return f"{content} OR NOT ({_ONWARD}) OR (OLD.record_id <> NEW.record_id AND EXISTS {_OTHER_RECEIPT})"
-    return content
+        moved = f"OLD.record_id <> NEW.record_id AND EXISTS {_OTHER_RECEIPT}"
+        # merging two records that had the same mail gives one of the two receipts another identity
+        renamed = "OLD.record_id = NEW.record_id AND OLD.identity <> NEW.identity"
+        return f"{content} OR NOT ({_ONWARD}) OR ({moved}) OR ({renamed}){row_moves}"
+    return f"{content}{row_moves}"
+
+
+def _differ(columns: Iterable[str]) -> str:
+    return " OR ".join(f'OLD."{name}" IS DISTINCT FROM NEW."{name}"' for name in columns)
 
 
 _OWN_READING = "(SELECT 1 FROM reading WHERE reading.id = NEW.reading_id AND reading.mail_sha256 = NEW.sha256)"

@@ -69,6 +69,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "ref", name=op.f("uq_record_kind_ref")),
     )
     op.create_table(
+        "upload",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
+    )
+    op.create_table(
         "user_account",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
@@ -333,6 +339,7 @@ def downgrade() -> None:
     op.drop_index("ix_activity_listing", table_name="activity")
     op.drop_table("activity")
     op.drop_table("user_account")
+    op.drop_table("upload")
     op.drop_table("record")
     op.drop_table("piece")
     op.drop_table("mail")

@@ -1,0 +1,140 @@
+"""What people sent, written once: the mail, its bytes, and what was read in it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, Table, select
+from sqlalchemy import insert as plain_insert
+
+from mailgate.domain.mail import Mail
+from mailgate.store import uploads
+from mailgate.store.database import insert
+from mailgate.store.identifiers import new_id
+from mailgate.store.ledger_rows import Row
+from mailgate.store.orders import BytesGone, Order, Unkeepable, in_parts
+from mailgate.store.tables import document, link, mail, reading, reading_body, reading_note, reading_party
+
+FIRST_READING = 1
+_TRIES = 5
+
+
+def write_mails(connection: Connection, orders: Iterable[Order]) -> None:
+    """Make sure that the mails are there and stay until the end of the transaction; new ones are written whole."""
+    wanted = {bytes.fromhex(order.new.raw_sha256): order for order in orders}
+    for _ in range(_TRIES):
+        missing = sorted(set(wanted) - _lock(connection, wanted))
+        if not missing:
+            return
+        _write_new(connection, {sha256: wanted[sha256] for sha256 in missing})
+        # another process may have inserted one meanwhile, or deleted it: look again
+        wanted = {sha256: wanted[sha256] for sha256 in missing}
+    raise Unkeepable("a mail comes and goes")
+
+
+def write_readings(connection: Connection, readings: Sequence[tuple[str, bytes, int, Mail]]) -> None:
+    """Write what was read: (reading id, SHA-256 of the mail, version, mail) each."""
+    connection.execute(plain_insert(reading), [_reading_row(*each) for each in readings])
+    for table, rows_of in _PARTS:
+        rows = [row for number, _, _, read in readings for row in rows_of(number, read)]
+        if rows:
+            connection.execute(plain_insert(table), rows)
+
+
+def _lock(connection: Connection, wanted: Iterable[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    for part in in_parts(sorted(wanted)):
+        # waits for a delete that is under way; one that committed leaves no row
+        rows = select(mail.c.sha256).where(mail.c.sha256.in_(part)).order_by(mail.c.sha256)
+        found.update(connection.scalars(rows.with_for_update(read=True, key_share=True)))
+    return found
+
+
+def _write_new(connection: Connection, missing: Mapping[bytes, Order]) -> None:
+    readings = {sha256: new_id() for sha256 in missing}
+    uploaded = {sha256: order.upload or new_id() for sha256, order in missing.items()}
+    rows = [
+        {
+            "sha256": sha256,
+            "size": len(order.new.raw),
+            "upload": uploaded[sha256],
+            "reading_id": readings[sha256],
+        }
+        for sha256, order in missing.items()
+    ]
+    statement = insert(connection, mail).on_conflict_do_nothing(index_elements=[mail.c.sha256])
+    written = sorted(connection.scalars(statement.returning(mail.c.sha256), rows))
+    for sha256 in written:
+        _write_bytes(connection, missing[sha256], uploaded[sha256])
+    if written:
+        write_readings(
+            connection, [(readings[sha256], sha256, FIRST_READING, missing[sha256].new.mail) for sha256 in written]
+        )
+
+
+def _write_bytes(connection: Connection, order: Order, number: str) -> None:
+    if order.upload is not None:
+        if not uploads.claim(connection, order.upload):
+            raise BytesGone("an upload was swept")
+    elif len(order.new.raw) > uploads.PIECE:
+        raise BytesGone("a big mail was deleted meanwhile")
+    else:
+        uploads.write_claimed(connection, number, order.new.raw)
+
+
+# -- rows -----------------------------------------------------------------------------------------------------------
+
+
+def _reading_row(number: str, sha256: bytes, version: int, read: Mail) -> Row:
+    return {
+        "id": number,
+        "mail_sha256": sha256,
+        "version": version,
+        "subject": read.subject,
+        "sent_at": read.sent_at,
+        "message_id": read.message_id,
+    }
+
+
+def _body_rows(number: str, read: Mail) -> list[Row]:
+    return [{"reading_id": number, "text": read.text, "html": read.html}]
+
+
+def _party_rows(number: str, read: Mail) -> list[Row]:
+    return [
+        {"reading_id": number, "n": n, "header": party.header, "email": party.email, "name": party.name}
+        for n, party in enumerate(read.parties, start=1)
+    ]
+
+
+def _document_rows(number: str, read: Mail) -> list[Row]:
+    return [
+        {
+            "reading_id": number,
+            "n": each.n,
+            "name": each.name,
+            "type": each.type,
+            "size": each.size,
+            "sha256": each.sha256,
+            "inline": each.inline,
+        }
+        for each in read.documents
+    ]
+
+
+def _link_rows(number: str, read: Mail) -> list[Row]:
+    return [{"reading_id": number, "n": n, "url": url} for n, url in enumerate(read.links, start=1)]
+
+
+def _note_rows(number: str, read: Mail) -> list[Row]:
+    return [
+        {"reading_id": number, "n": n, "code": note.code, "text": note.text}
+        for n, note in enumerate(read.notes, start=1)
+    ]
+
+
+_PARTS: Sequence[tuple[Table, Callable[[str, Mail], list[Row]]]] = (
+    (reading_body, _body_rows),
+    (reading_party, _party_rows),
+    (document, _document_rows),
+    (link, _link_rows),
+    (reading_note, _note_rows),
+)

@@ -1,0 +1,272 @@
+"""Writing many mails in one transaction, each once: what ``store.archive`` does between begin and commit.
+
+Locks are taken in one order by all processes (receipts, mails, addresses, ledger; each sorted), so that two of them
+don't wait for each other. The receipt decides: its unique key lets one of two twins through, and it outlives its
+activity, so that a retry during a delete revives nothing. A mail's row is locked against deletion or inserted; where
+it vanished under a delete that just committed, it is inserted after all.
+
+Raises ``Unkeepable`` where one of the mails can't be kept like this; the caller then tries them one by one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Update, bindparam, or_, select, tuple_, update
+from sqlalchemy import insert as plain_insert
+
+from mailgate.domain.activity import TOPIC_OTHER, ActivityType, Origin
+from mailgate.domain.ledger import LedgerEntry, Verdict
+from mailgate.domain.mail import Note
+from mailgate.domain.record import RecordRef
+from mailgate.errors import Reason
+from mailgate.ports import Kept
+from mailgate.store.content import write_mails
+from mailgate.store.database import insert
+from mailgate.store.ledger_rows import Row, row_of, write_rows
+from mailgate.store.orders import Order, Slot, Unkeepable, in_parts
+from mailgate.store.tables import activity, activity_note, address, participation, receipt, record, user_account
+
+KEPT = "kept"
+SAME_MESSAGE_ID = Note("same_message_id", "Another mail with this Message-ID and author is on this record already.")
+
+Key = tuple[int, str]  # record id, identity
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    state: str
+    activity_id: str
+
+
+def keep(connection: Connection, orders: Sequence[Order]) -> list[tuple[Kept, ...]]:
+    """Write what is new of these mails, and say for each what became of its activities."""
+    slots = _slots(connection, orders)
+    receipts = _find_receipts(connection, {slot.key for slot in slots})
+    fresh = _give_receipts(connection, slots, receipts)
+    if fresh:
+        # of twins in one transaction the first is written
+        write_mails(connection, {slot.new.raw_sha256: slot.order for slot in reversed(fresh)}.values())
+        _write_activities(connection, fresh)
+        _touch_addresses(connection, fresh)
+    kept = {slot.ledger_id: _kept(slot, receipts[slot.key]) for slot in slots}
+    write_rows(connection, [_ledger_row(slot, kept[slot.ledger_id]) for slot in slots])
+    return [tuple(kept[ledger_id] for ledger_id in order.ledger_ids) for order in orders]
+
+
+def _slots(connection: Connection, orders: Sequence[Order]) -> list[Slot]:
+    refs = {new_activity.record for order in orders for new_activity in order.new.activities}
+    record_ids = _record_ids(connection, refs)
+    if len(record_ids) < len(refs):
+        raise Unkeepable("a record is gone")
+    return [
+        Slot(
+            record_id=record_ids[new_activity.record],
+            order=order,
+            activity=new_activity,
+            activity_id=activity_id,
+            ledger_id=ledger_id,
+        )
+        for order in orders
+        for new_activity, activity_id, ledger_id in zip(
+            order.new.activities, order.activity_ids, order.ledger_ids, strict=True
+        )
+    ]
+
+
+def _record_ids(connection: Connection, refs: Iterable[RecordRef]) -> dict[RecordRef, int]:
+    by_key = {(ref.kind.value, ref.ref): ref for ref in refs}
+    found: dict[RecordRef, int] = {}
+    for part in in_parts(by_key):
+        columns = select(record.c.id, record.c.kind, record.c.ref)
+        for row in connection.execute(columns.where(tuple_(record.c.kind, record.c.ref).in_(part))):
+            found[by_key[(row.kind, row.ref)]] = row.id
+    return found
+
+
+# -- receipts -------------------------------------------------------------------------------------------------------
+
+
+def _find_receipts(connection: Connection, keys: Iterable[Key]) -> dict[Key, _Receipt]:
+    found: dict[Key, _Receipt] = {}
+    for part in in_parts(keys):
+        rows = connection.execute(select(receipt).where(tuple_(receipt.c.record_id, receipt.c.identity).in_(part)))
+        found.update({(row.record_id, row.identity): _Receipt(row.state, row.activity_id) for row in rows})
+    return found
+
+
+def _give_receipts(connection: Connection, slots: Sequence[Slot], receipts: dict[Key, _Receipt]) -> list[Slot]:
+    """Return the slots that got a new receipt; ``receipts`` then holds one for every slot."""
+    wanted: dict[Key, Slot] = {}
+    for slot in slots:
+        if slot.key not in receipts:
+            wanted.setdefault(slot.key, slot)
+    if not wanted:
+        return []
+    statement = insert(connection, receipt).on_conflict_do_nothing(
+        index_elements=[receipt.c.record_id, receipt.c.identity]
+    )
+    rows = [_receipt_row(wanted[key]) for key in sorted(wanted)]
+    mine = set(connection.scalars(statement.returning(receipt.c.activity_id), rows))
+    for key, slot in wanted.items():
+        receipts[key] = _Receipt(KEPT, slot.activity_id)
+    lost = [key for key, slot in wanted.items() if slot.activity_id not in mine]
+    twins = _find_receipts(connection, lost)
+    if len(twins) < len(lost):
+        raise Unkeepable("a receipt comes and goes")
+    receipts.update(twins)
+    return [slot for slot in wanted.values() if slot.activity_id in mine]
+
+
+def _receipt_row(slot: Slot) -> Row:
+    return {
+        "record_id": slot.record_id,
+        "identity": slot.new.identity,
+        "state": KEPT,
+        "activity_id": slot.activity_id,
+        "at": slot.new.received_at,
+    }
+
+
+def _kept(slot: Slot, found: _Receipt) -> Kept:
+    if found.activity_id == slot.activity_id:  # also where a commit succeeded and its answer was lost
+        return Kept(verdict=Verdict.KEPT, reason=None, ledger_id=slot.ledger_id, activity=slot.activity_id)
+    if found.state == KEPT:
+        return Kept(
+            verdict=Verdict.DUPLICATE, reason=Reason.DUPLICATE, ledger_id=slot.ledger_id, activity=found.activity_id
+        )
+    return Kept(verdict=Verdict.DUPLICATE, reason=Reason.DELETED, ledger_id=slot.ledger_id, activity=None)
+
+
+def _ledger_row(slot: Slot, kept: Kept) -> Row:
+    return row_of(
+        LedgerEntry(
+            id=slot.ledger_id,
+            at=slot.new.received_at,
+            verdict=kept.verdict,
+            reason=kept.reason,
+            record=slot.activity.record,
+            relay=slot.new.relay,
+            queue_id=slot.new.queue_id,
+            author=slot.new.author,
+            message_id=slot.new.mail.message_id or None,
+            activity=kept.activity,
+        )
+    )
+
+
+# -- activities -----------------------------------------------------------------------------------------------------
+
+
+def _write_activities(connection: Connection, fresh: Sequence[Slot]) -> None:
+    recorders = _recorder_ids(connection, {slot.new.recorder for slot in fresh})
+    persons = _record_ids(
+        connection, {person.record for slot in fresh for person in slot.activity.participants if person.record}
+    )
+    repeated = _same_message_id(connection, fresh)
+    notes = [row for slot in fresh for row in _note_rows(slot, repeated)]
+    participations = [row for slot in fresh for row in _participation_rows(slot, persons)]
+    connection.execute(plain_insert(activity), [_activity_row(slot, recorders) for slot in fresh])
+    if notes:
+        connection.execute(plain_insert(activity_note), notes)
+    if participations:
+        connection.execute(plain_insert(participation), participations)
+
+
+def _recorder_ids(connection: Connection, emails: set[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in in_parts(emails):
+        columns = select(user_account.c.email, user_account.c.id)
+        found.update({row.email: row.id for row in connection.execute(columns.where(user_account.c.email.in_(part)))})
+    if len(found) < len(emails):
+        raise Unkeepable("a user is gone")
+    return found
+
+
+def _activity_row(slot: Slot, recorders: Mapping[str, int]) -> Row:
+    new = slot.new
+    return {
+        "id": slot.activity_id,
+        "record_id": slot.record_id,
+        "type": ActivityType.EMAIL.value,
+        "topic": TOPIC_OTHER,
+        "origin": Origin.BCC.value,
+        "occurred_at": new.occurred_at,
+        "recorded_at": new.received_at,
+        "recorder_id": recorders[new.recorder],
+        "mail_sha256": bytes.fromhex(new.raw_sha256),
+        "author": new.author,
+        "envelope_from": new.envelope_from,
+        "message_id": new.mail.message_id or None,
+        "trust": new.trust,
+    }
+
+
+def _same_message_id(connection: Connection, fresh: Sequence[Slot]) -> set[str]:
+    """Name the new activities (by id) whose record has another mail of the same Message-ID and author."""
+    named = [slot for slot in fresh if slot.new.mail.message_id]
+    columns = (activity.c.record_id, activity.c.message_id, activity.c.author)
+    seen: set[tuple[int, str, str]] = set()
+    for part in in_parts({_name(slot) for slot in named}):
+        seen.update(
+            (row[0], row[1], row[2]) for row in connection.execute(select(*columns).where(tuple_(*columns).in_(part)))
+        )
+    repeated = set()
+    for slot in named:
+        if _name(slot) in seen:
+            repeated.add(slot.activity_id)
+        seen.add(_name(slot))
+    return repeated
+
+
+def _name(slot: Slot) -> tuple[int, str, str]:
+    return slot.record_id, slot.new.mail.message_id, slot.new.author
+
+
+def _note_rows(slot: Slot, repeated: set[str]) -> list[Row]:
+    # those of the reading stand with the reading, and are read anew with it
+    own = [note for note in slot.activity.notes if note not in slot.new.mail.notes]
+    notes = [*own, *([SAME_MESSAGE_ID] if slot.activity_id in repeated else [])]
+    return [
+        {"activity_id": slot.activity_id, "n": n, "code": note.code, "text": note.text}
+        for n, note in enumerate(notes, start=1)
+    ]
+
+
+def _participation_rows(slot: Slot, persons: Mapping[RecordRef, int]) -> list[Row]:
+    once = {person.email: person for person in slot.activity.participants}
+    return [
+        {
+            "activity_id": slot.activity_id,
+            "email": email,
+            "side": person.side.value,
+            "record_id": persons.get(person.record) if person.record else None,
+        }
+        for email, person in once.items()
+    ]
+
+
+# -- addresses ------------------------------------------------------------------------------------------------------
+
+
+def _touch_addresses(connection: Connection, fresh: Sequence[Slot]) -> None:
+    used: dict[str, datetime] = {}
+    exposed: dict[str, datetime] = {}
+    for slot in fresh:
+        local = slot.activity.address.rpartition("@")[0]
+        used[local] = max(used.get(local, slot.new.received_at), slot.new.received_at)
+        if slot.activity.exposed:
+            exposed[local] = min(exposed.get(local, slot.new.received_at), slot.new.received_at)
+    earlier = or_(address.c.last_used_at.is_(None), address.c.last_used_at < bindparam("moment"))
+    _set_moments(connection, update(address).values(last_used_at=bindparam("moment")).where(earlier), used)
+    _set_moments(
+        connection,
+        update(address).values(exposed_at=bindparam("moment")).where(address.c.exposed_at.is_(None)),
+        exposed,
+    )
+
+
+def _set_moments(connection: Connection, statement: Update, moments: Mapping[str, datetime]) -> None:
+    rows = [{"name": local, "moment": moments[local]} for local in sorted(moments) if local]
+    if rows:
+        connection.execute(statement.where(address.c.local == bindparam("name")), rows)

@@ -1,0 +1,73 @@
+"""What the archive is asked to keep, with the ids that it will have: values, no SQL."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from mailgate.domain.activity import NewActivity, NewMail
+from mailgate.store.identifiers import new_id
+
+_AT_ONCE = 500  # keys in one statement
+
+_Item = TypeVar("_Item")
+
+
+class Unkeepable(Exception):
+    """Something that a mail refers to is gone; the text says what, and holds nothing of the mail."""
+
+
+class BytesGone(Unkeepable):
+    """The bytes of a big mail, believed to be there, must be written again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A mail to keep. Ids are given beforehand: where the answer to a commit was lost, we know our own again.
+
+    ``upload`` names the bytes of a big mail that were written ahead; ``None`` for small ones, and for big ones that
+    are believed to be there.
+    """
+
+    new: NewMail
+    upload: str | None
+    activity_ids: tuple[str, ...]
+    ledger_ids: tuple[str, ...]
+
+    @classmethod
+    def of(cls, new: NewMail, upload: str | None) -> "Order":
+        """Give a mail its ids."""
+        return cls(
+            new=new,
+            upload=upload,
+            activity_ids=tuple(new_id() for _ in new.activities),
+            ledger_ids=tuple(new_id() for _ in new.activities),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One activity of one mail."""
+
+    record_id: int
+    order: Order
+    activity: NewActivity
+    activity_id: str
+    ledger_id: str
+
+    @property
+    def new(self) -> NewMail:
+        """The mail."""
+        return self.order.new
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What is kept once: a mail on a record."""
+        return self.record_id, self.new.identity
+
+
+def in_parts(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """Cut into lists short enough for one statement."""
+    rest = iter(items)
+    while part := list(islice(rest, _AT_ONCE)):
+        yield part

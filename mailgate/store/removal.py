@@ -1,0 +1,84 @@
+"""Taking an activity's content away: wholly, once, and with its mail where no other activity shares that.
+
+Who may do so is decided by the caller. The receipt stays and says ``deleted`` or ``erased``, so that the mail isn't
+logged again; ``removal`` keeps who, when, why and what kinds of content went.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+
+from mailgate.domain.activity import Origin
+from mailgate.domain.removal import ReceiptState
+from mailgate.errors import NotFound
+from mailgate.store.tables import (
+    activity,
+    activity_note,
+    document,
+    link,
+    mail,
+    participation,
+    piece,
+    reading,
+    reading_body,
+    reading_note,
+    reading_party,
+    receipt,
+    removal,
+)
+
+_OF_READING: Sequence[Table] = (reading_body, reading_party, document, link, reading_note)
+
+
+def delete_content(
+    connection: Connection, activity_id: str, state: ReceiptState, actor: str, reason: str | None
+) -> tuple[str, ...]:
+    """Take an activity away in the caller's transaction, and say what kinds of content went.
+
+    ``state`` is ``DELETED`` or ``ERASED``. ``NotFound`` where it isn't there, also when another process just took it.
+    Locks in the order in which mails are kept: the receipt, then the mail.
+    """
+    now = datetime.now(UTC)
+    connection.execute(update(receipt).where(receipt.c.activity_id == activity_id).values(state=state.value, at=now))
+    row = connection.execute(select(activity).where(activity.c.id == activity_id).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"no activity {activity_id}")
+    for table in (activity_note, participation):
+        connection.execute(delete(table).where(table.c.activity_id == activity_id))
+    connection.execute(delete(activity).where(activity.c.id == activity_id))
+    kinds = ["activity"] if row.origin == Origin.MANUAL or row.mail_sha256 is None else ["participants"]
+    if row.mail_sha256 is not None:
+        kinds += _delete_mail(connection, row.mail_sha256)
+    trace = {"activity_id": activity_id, "record_id": row.record_id, "state": state.value, "at": now}
+    trace |= {"actor": actor, "reason": reason, "kinds": ", ".join(kinds)}
+    connection.execute(insert(removal), trace)
+    return tuple(kinds)
+
+
+def _delete_mail(connection: Connection, sha256: bytes) -> list[str]:
+    """Delete a mail that no activity refers to any more."""
+    # waits for whoever is about to keep an activity of the same mail
+    found = connection.execute(select(mail).where(mail.c.sha256 == sha256).with_for_update()).first()
+    shared = select(activity.c.id).where(activity.c.mail_sha256 == sha256).limit(1)
+    if found is None or connection.execute(shared).first() is not None:
+        return []
+    kinds = _kinds(connection, found.reading_id)
+    readings = select(reading.c.id).where(reading.c.mail_sha256 == sha256)
+    for table in _OF_READING:
+        connection.execute(delete(table).where(table.c.reading_id.in_(readings)))
+    connection.execute(delete(reading).where(reading.c.mail_sha256 == sha256))
+    connection.execute(delete(mail).where(mail.c.sha256 == sha256))
+    connection.execute(delete(piece).where(piece.c.upload == found.upload))
+    return kinds
+
+
+def _kinds(connection: Connection, reading_id: str) -> list[str]:
+    body = select(func.length(reading_body.c.text), func.length(reading_body.c.html))
+    text, html = connection.execute(body.where(reading_body.c.reading_id == reading_id)).one()
+    kinds = ["subject", *(["text"] if text else []), *(["html"] if html else [])]
+    for table, word in ((document, "document"), (link, "link")):
+        count = connection.scalar(select(func.count()).where(table.c.reading_id == reading_id)) or 0
+        if count:
+            kinds.append(f"{count} {word}{'s' if count > 1 else ''}")
+    return [*kinds, "raw bytes"]
