@@ -20,7 +20,7 @@ class Sink:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Take a mail."""
         for recipient in envelope.rcpt_tos:
-            self.mails.setdefault(recipient, []).append(bytes(envelope.content or b""))
+            self.mails.setdefault(recipient, []).append(envelope.original_content or b"")
         return "250 OK"
 
 

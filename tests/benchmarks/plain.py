@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 
-import mailparser
+import mailparser  # type: ignore[import-untyped]  # mail-parser ships no types
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -28,7 +28,7 @@ class Keeper:
         if self._database is None:  # in the thread that aiosmtpd runs in
             self._database = sqlite3.connect(self._path)
             self._database.execute("PRAGMA synchronous=FULL")
-        raw = bytes(envelope.content or b"")
+        raw = envelope.original_content or b""
         mail = mailparser.parse_from_bytes(raw)
         for recipient in envelope.rcpt_tos:
             self._database.execute("INSERT INTO mail VALUES (?, ?, ?, ?)", (recipient, mail.subject, mail.body, raw))
