@@ -54,7 +54,7 @@ _STYLES = {
 _REMOTE = re.compile(r"\s*(?:https?:|ftp:|//|\\\\)", re.IGNORECASE)
 _CID = re.compile(r"\s*cid:(\S{1,1000})\s*", re.IGNORECASE)
 _LINK = re.compile(r"\s*(?:https?:|mailto:)", re.IGNORECASE)
-_URL_IN_STYLE = re.compile(r"url\s*\(|image-set|\\", re.IGNORECASE)
+_URL_IN_STYLE = re.compile(r"url\s*\(|image-set|expression|\\", re.IGNORECASE)
 
 _ANY_TAG = re.compile(r"<[^<>]*>")
 
@@ -71,7 +71,7 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 
 @dataclass(frozen=True, slots=True)
 class Sanitised:
-    """Safe HTML with what was met in it. ``failed``: nh3 gave up, so there is none."""
+    """Safe HTML with what was met in it. ``failed``: there is none. ``marks``: how many of ``MAX_MARKS`` it took."""
 
     html: str = ""
     text: str = ""
@@ -79,22 +79,25 @@ class Sanitised:
     cids: frozenset[str] = frozenset()
     remote: int = 0
     failed: bool = False
+    marks: int = 0
 
 
-def sanitise(source: str) -> Sanitised:
-    """Make one HTML body safe, and read its words, links and pictures."""
-    if len(source) > MAX_HTML or source.count("<") + source.count("&") > MAX_MARKS:
+def sanitise(source: str, most_marks: int = MAX_MARKS) -> Sanitised:
+    """Make one HTML body safe, and read its words, links and pictures. ``most_marks`` is what may still be spent."""
+    marks = source.count("<") + source.count("&")
+    if len(source) > MAX_HTML or marks > most_marks:
         return Sanitised(text=_roughly(source), failed=True)
     run = markup.tokens(source)
     images = [token.attributes.get("src", "") for token in run if token.name == "img" and not token.closes]
     safe = _nh3("".join(_written(token) for token in run))
     return Sanitised(
-        html=safe or "",
+        html=(safe or "").strip(),
         text=_words(run),
         links=tuple(_links(run)),
         cids=frozenset(found[1] for found in map(_CID.fullmatch, images) if found),
         remote=sum(1 for image in images if _REMOTE.match(image)) + sum(map(_remote_background, run)),
         failed=safe is None,
+        marks=marks,
     )
 
 

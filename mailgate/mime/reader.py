@@ -84,7 +84,7 @@ def _subject(value: bytes, said: Notes) -> str:
 
 def _body(mail: Mail, root: Part, said: Notes) -> Mail:
     chosen = bodies.choose(root)
-    shown = {id(leaf): _shown(leaf, said) for leaf in _each_once(chosen)}
+    shown = _bodies(chosen, said)
     as_text = [shown[id(leaf)] for leaf in chosen.text]
     as_html = [shown[id(leaf)] for leaf in chosen.html]
     found, more = links.collect(link for body in shown.values() for link in body.links)
@@ -113,6 +113,7 @@ class _Shown:
     links: tuple[str, ...] = ()
     cids: frozenset[str] = frozenset()
     remote: int = 0
+    marks: int = 0
 
 
 def _joined(bodies_as_html: list[_Shown]) -> str:
@@ -122,12 +123,18 @@ def _joined(bodies_as_html: list[_Shown]) -> str:
     return "\n".join(html.from_text(body.text) if body.html is None else body.html for body in bodies_as_html)
 
 
-def _each_once(chosen: Bodies) -> list[Leaf]:
-    """List the bodies, plain ones first: their links come first."""
-    return list({id(leaf): leaf for leaf in (*chosen.text, *chosen.html)}.values())
+def _bodies(chosen: Bodies, said: Notes) -> dict[int, _Shown]:
+    """Read each body once, by the identity of its leaf; plain ones first, for their links come first."""
+    shown: dict[int, _Shown] = {}
+    most_marks = html.MAX_MARKS  # one allowance for the whole mail
+    for leaf in (*chosen.text, *chosen.html):
+        if id(leaf) not in shown:
+            shown[id(leaf)] = body = _shown(leaf, said, most_marks)
+            most_marks -= body.marks
+    return shown
 
 
-def _shown(leaf: Leaf, said: Notes) -> _Shown:
+def _shown(leaf: Leaf, said: Notes, most_marks: int) -> _Shown:
     content = leaf.content
     decoded = text.decode(content, leaf.part.type.token("charset") or _meta_charset(leaf, content))
     if decoded.guessed:
@@ -135,11 +142,11 @@ def _shown(leaf: Leaf, said: Notes) -> _Shown:
     if leaf.media != HTML:
         body = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
         return _Shown(body, links=tuple(links.in_text(body)))
-    safe = html.sanitise(decoded.text)
+    safe = html.sanitise(decoded.text, most_marks)
     if safe.failed:
         said.add(notes.DEFECTS, "The HTML could not be made safe; its text is shown.")
     found = (*safe.links, *links.in_text(safe.text))
-    return _Shown(safe.text, safe.html, links=found, cids=safe.cids, remote=safe.remote)
+    return _Shown(safe.text, safe.html, links=found, cids=safe.cids, remote=safe.remote, marks=safe.marks)
 
 
 def _meta_charset(leaf: Leaf, content: bytes) -> str | None:

@@ -1,6 +1,7 @@
 """Content transfer encodings (RFC 2045 section 6), read as mail programs do: never refused, nothing decompressed.
 
-An unknown encoding leaves the octets as they are. Linear.
+An unknown encoding leaves the octets as they are, and so does base64 that is plain text: whose first line has words
+with spaces between them. Linear.
 """
 
 import re
@@ -10,6 +11,7 @@ from mailgate.mime import words
 
 _TOKEN = re.compile(rb"[A-Za-z0-9-]+")
 _UUENCODE = frozenset({b"uuencode", b"x-uuencode", b"uue", b"x-uue"})
+_PLAIN_TEXT = re.compile(rb"\s*+[A-Za-z]{1,30}+[,.:]?[ \t]++[A-Za-z]")
 _BEGIN = re.compile(rb"^begin [0-7]{3,4} ?([^\r\n]*)\r?\n", re.MULTILINE)
 
 
@@ -18,7 +20,7 @@ def decode(octets: bytes, encoding: bytes) -> bytes:
     token = _TOKEN.search(encoding)
     name = token[0].lower() if token else b""
     if name == b"base64":
-        return words.base64(octets)
+        return octets if _PLAIN_TEXT.match(octets) else words.base64(octets)
     if name == b"quoted-printable":
         return a2b_qp(octets)
     if name in _UUENCODE:

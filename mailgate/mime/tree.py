@@ -12,7 +12,9 @@ deep trees. mail-parser's own troubles are swallowed: the tree stands without it
 
 import logging
 import re
+from collections.abc import Iterable
 from email._policybase import Compat32
+from email.errors import MissingHeaderBodySeparatorDefect
 from email.message import Message
 from email.parser import BytesFeedParser
 from email.policy import compat32
@@ -72,14 +74,24 @@ class Part(Message):
         self.depth = 0
         self._bounds = bounds
         self._fields: Fields | None = None
+        self._octets: bytes | None = None
         self._type: params.Value | None = None
 
     @property
     def fields(self) -> Fields:
-        """The part's own header; asked for only once it is whole."""
+        """The part's own header."""
         if self._fields is None:
             self._fields = fields.of_part(self.raw_items())
         return self._fields
+
+    def mend(self) -> None:
+        """Split a leaf's header again where the parser stopped at a line that is no field, and more fields follow."""
+        if self.parts or not any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.defects):
+            return
+        whole = _written(self.fields.items) + self._raw_octets()
+        again = fields.split(whole)
+        if len(again.items) > len(self.fields.items):
+            self._fields, self._octets, self._type = again, whole[again.body :], None
 
     @property
     def type(self) -> params.Value:
@@ -104,9 +116,10 @@ class Part(Message):
 
     def content(self) -> bytes:
         """Return the decoded content of a leaf."""
-        return transfer.decode(self.octets(), self.fields.first("content-transfer-encoding"))
+        encoding = self.fields.first("content-transfer-encoding")
+        return transfer.decode(self._raw_octets() if self._octets is None else self._octets, encoding)
 
-    def octets(self) -> bytes:
+    def _raw_octets(self) -> bytes:
         """Return the content of a leaf as it stands in the mail."""
         payload = self._payload  # type: ignore[attr-defined]  # get_payload() would decode it, with losses
         return payload.encode("ascii", "surrogateescape") if isinstance(payload, str) else b""
@@ -117,8 +130,9 @@ class Part(Message):
 
     def get_boundary(self, failobj: str | None = None) -> str | None:  # type: ignore[override]  # failobj is never another type here
         """Answer the parser; trailing white space isn't part of it (RFC 2046 section 5.1.1)."""
-        octets = self.type.octets.get("boundary", b"").rstrip()
-        return octets.decode("ascii", "surrogateescape") or failobj
+        octets = self.type.octets.get("boundary")
+        told = self.type.parameter("boundary") if octets is None else octets.decode("ascii", "surrogateescape")
+        return told.rstrip() or failobj
 
     def attach(self, payload: Message) -> None:  # type: ignore[override]  # the parser hands over nothing else
         """Take a part in, if the bounds allow one more level."""
@@ -144,6 +158,8 @@ def parse(raw: bytes, head: Fields) -> Part:
         parser.feed(bytes(body[start : start + _CHUNK]))
     root = parser.close()
     assert isinstance(root, Part)  # noqa: S101 - the factory makes nothing else
+    for leaf in walk(root):
+        leaf.mend()
     return root
 
 
@@ -167,12 +183,16 @@ def walk(root: Part) -> list[Part]:
 
 def _head(head: Fields) -> bytes:
     """Write the fields that say how the mail is built, and those worth a diagnosis, one way for all spellings."""
-    rows = [
-        b"%b: %b\r\n" % (name.encode("ascii"), value.rstrip(b"\r\n"))
+    worth = (
+        (name, value)
         for name, value in head.items
         if name.startswith("content-") or (name in _SHOWN and len(value) <= MAX_FIELD)
-    ]
-    return b"".join(rows) + b"\r\n"
+    )
+    return _written(worth) + b"\r\n"
+
+
+def _written(items: Iterable[tuple[str, bytes]]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % (name.encode("ascii"), value.strip(b" \r\n")) for name, value in items)
 
 
 def _size(part: Part) -> int:

@@ -73,6 +73,7 @@ CASES = {
     "HTML of fonts in paragraphs": html((spaced(b"<p><font color=c%d>", 30) + b"x") * 2000),
     "HTML of tables in tables": html(b"<table><tr><td>" * 50_000),
     "HTML of 200,000 attributes": html(b"<a " + spaced(b"a%d=1", 200_000) + b">"),
+    "HTML in 100 parts": parts(b"Content-Type: text/html\r\n\r\n" + b"<p>x" * 20_000, 100),
     "a style of 1 MB": html(b'<p style="' + b"color:red;" * 100_000 + b'">x'),
     "links and brackets": HEAD + b"\r\nhttp://x.example/" + b")" * MEGA,
     "50,000 links": HEAD + b"\r\n" + spaced(b"http://h%d.example/", 50_000),

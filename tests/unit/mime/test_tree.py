@@ -75,6 +75,23 @@ def test_the_parts_of_a_digest_are_mails_unless_they_say_otherwise() -> None:
     assert [part.media for part in parse(raw).parts] == ["message/rfc822", "text/plain"]
 
 
+def test_a_part_with_a_line_that_is_no_field_still_has_the_fields_below() -> None:
+    broken = b'Content-Type: application/zip;\r\nname="a.zip"\r\nContent-Disposition : attachment\r\n\r\ncontent'
+    (leaf,) = parse(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + broken + b"\r\n--b--\r\n").parts
+    assert (leaf.fields.first("content-disposition"), leaf.content()) == (b"attachment", b"content")
+
+
+def test_a_part_without_an_empty_line_keeps_its_text() -> None:
+    broken = b"Content-Type: text/plain\r\nno field\r\n\r\nat all"
+    (leaf,) = parse(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + broken + b"\r\n--b--\r\n").parts
+    assert leaf.content() == b"no field\r\n\r\nat all"
+
+
+@pytest.mark.parametrize("boundary", [b"boundary=b", b'boundary="b "', b"boundary*=us-ascii''b", b"boundary*0=b"])
+def test_a_boundary_is_read_however_it_is_written(boundary: bytes) -> None:
+    assert len(parse(b"Content-Type: multipart/mixed; " + boundary + b"\r\n\r\n--b\r\n\r\nx\r\n--b--").parts) == 1
+
+
 def test_eight_bit_content_is_kept_to_the_byte() -> None:
     octets = bytes(range(1, 256)).replace(b"\r", b"").replace(b"\n", b"")
     assert (
