@@ -11,6 +11,7 @@ import socket
 import stat
 import time
 from collections.abc import MutableMapping
+from itertools import chain
 
 from mailgate.errors import Misconfigured
 
@@ -28,9 +29,14 @@ def inherited_sockets(environ: MutableMapping[str, str] = os.environ) -> dict[st
         for variable in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
             environ.pop(variable, None)
     found: dict[str, list[socket.socket]] = {}
-    for n in range(int(count)):
-        name = names[n] if n < len(names) and names[n] else "unknown"
-        found.setdefault(name, []).append(_take(FIRST_SOCKET + n, name))
+    try:
+        for n in range(int(count)):
+            name = names[n] if n < len(names) and names[n] else "unknown"
+            found.setdefault(name, []).append(_take(FIRST_SOCKET + n, name))
+    except Misconfigured:
+        for taken in chain.from_iterable(found.values()):
+            taken.close()
+        raise
     return found
 
 

@@ -28,7 +28,6 @@ from mailgate.smtp.shared import Shared
 from mailgate.smtp.wire import Hangup, LineTooLong, Wire
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_STORE_DOWN = Deferred(Reason.STORE_DOWN)
 _OURS = frozenset({Reason.STORE_DOWN, Reason.DISK_FULL, Reason.DNS})  # no fault of the recipient
 
 Command = Callable[[bytes], Awaitable[None]]
@@ -147,7 +146,7 @@ class Dialogue:
     def _excuse(self, bug: Exception) -> None:
         events.surprise("dialogue", bug)
         self._drop_mail()
-        sorry = self._shared.replies.refusal(_STORE_DOWN)
+        sorry = self._shared.replies.refusal(Deferred(Reason.STORE_DOWN))
         if self._in_body:
             raise Goodbye(sorry) from bug
         self._wire.say(sorry)
@@ -282,7 +281,7 @@ class Dialogue:
             raise
         except Exception as bug:  # noqa: BLE001 - a bug of ours is a 4xx
             events.surprise("check_recipient", bug)
-            raise _STORE_DOWN from None
+            raise Deferred(Reason.STORE_DOWN) from None
 
     async def _bad_recipient(self, reply: Reply) -> None:
         """Answer later from the 21st on, so that guessing is slow; a relay speaks for many people, so no more."""

@@ -95,6 +95,7 @@ class Running:
     def __post_init__(self) -> None:
         self.addresses = {id(listener): listener.sock.getsockname() for listener in self.listeners}
         self.clients: list[Client] = []
+        self.results: list[object] = []
 
     def call(self, work: object) -> object:
         """Run a coroutine in the server's loop and wait for it."""
@@ -126,6 +127,8 @@ def running(
         yield alive
     finally:
         intake.may_go_on.set()
+        for client in alive.clients:
+            client.close()
         if not server.draining:
             alive.call(server.drain())
         with suppress(TimeoutError):
@@ -133,8 +136,6 @@ def running(
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE)
         loop.close()
-        for client in alive.clients:
-            client.close()
 
 
 async def _finish_tasks() -> None:

@@ -61,7 +61,7 @@ class ScriptedIntake:
         self.asked.append(recipient)
         local = recipient.partition("@")[0]
         if local in SAID_NO:
-            raise SAID_NO[local]
+            raise SAID_NO[local].with_traceback(None)
         record = RecordRef(RecordKind.CAMPAIGN, local)
         return Addressee(recipient=recipient, address=recipient.lower(), record=record, state=AddressState.OPEN)
 
