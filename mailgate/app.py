@@ -104,6 +104,7 @@ def _relay(relay: RelaySettings) -> Relay:
 @contextmanager
 def open_desk(settings: Settings) -> Iterator[Desk]:
     """Open the store that is there, with the schema of this version, for one command."""
+    events.set_up()  # log lines on stderr: stdout is for facts
     rules = policy(settings)
     with ExitStack() as stack:
         database = _open(stack, settings, create=False)

@@ -182,6 +182,10 @@ class Intake:
         for activity in new.activities:
             tell("activity", f"one on {activity.record} with {len(activity.participants)} participants")
 
+    def explain_recipient(self, recipient: str, tell: Tell) -> Addressee:
+        """Walk the rules of an envelope recipient alone; stores and counts nothing. Raises what they raise."""
+        return self._addressee(recipient, tell)
+
     def _judge(self, delivery: Delivery, fields: header.Header, tell: Tell) -> NewMail:
         envelope = delivery.envelope
         sender = address.parse_envelope(envelope.sender)

@@ -1,0 +1,105 @@
+"""``mailgate activity``: what was logged; shown, handed out, taken away."""
+
+from typing import Annotated
+
+import typer
+
+from mailgate import wire
+from mailgate.cli.opening import STDIO, AsJson, Config, login, open_desk, write_output
+from mailgate.cli.printing import body, document, line, listing
+from mailgate.cli.records import Ref
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+COLUMNS = ("id", "occurred_at", "type", "topic", "recorder", "subject")
+# shown after the other keys, each for itself
+_APART = ("text", "html", "content", "participants", "documents", "links", "notes")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="As activity list prints it.")]
+As = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Is kept.")]
+
+
+@app.command("list")
+def list_(
+    *,
+    record: Ref,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1)] = 50,
+    after: Annotated[str | None, typer.Option("--after", metavar="ID", help="Go on behind this one.")] = None,
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the activities of a record, newest first."""
+    with open_desk(config) as desk:
+        found = desk.activities.list(wire.record_ref(record), limit=limit, after=after)
+        listing(map(wire.activity_line, found), COLUMNS, as_json=as_json)
+
+
+@app.command()
+def show(*, activity: Id, config: Config = "", as_json: AsJson = False) -> None:
+    """Show one activity."""
+    with open_desk(config) as desk:
+        shown = wire.activity(desk.activities.show(activity))
+    if as_json:
+        document(shown, as_json=True)
+        return
+    document({key: value for key, value in shown.items() if key not in _APART}, as_json=False)
+    for key in ("participants", "documents", "links", "notes"):
+        for one in shown[key]:
+            document({key: list(one.values()) if isinstance(one, dict) else one}, as_json=False)
+    line("")
+    body(shown["text"] or "")
+
+
+@app.command()
+def raw(*, activity: Id, config: Config = "") -> None:
+    """Write the mail's bytes, as they came, to stdout."""
+    with open_desk(config) as desk:
+        write_output(STDIO, desk.activities.raw(activity))
+
+
+@app.command()
+def attachment(
+    *,
+    activity: Id,
+    n: Annotated[int, typer.Argument(metavar="N", help="As activity show numbers them.")],
+    output: Annotated[str, typer.Option("--output", metavar="FILE", help="A new file; - is stdout.")],
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write one attachment to a file of your choice; the name it came with is never used."""
+    with open_desk(config) as desk:
+        found, content = desk.activities.attachment(activity, n)
+    write_output(output, content)
+    if output != STDIO:
+        document(wire.document(found), as_json=as_json)
+
+
+@app.command()
+def delete(*, activity: Id, as_: As, config: Config = "", as_json: AsJson = False) -> None:
+    """Take an activity away wholly, as its recorder."""
+    with open_desk(config) as desk:
+        document(wire.removed(desk.activities.delete(activity, as_email=as_)), as_json=as_json)
+
+
+@app.command()
+def erase(
+    *,
+    activity: Id,
+    reason: Reason,
+    as_: Annotated[str | None, typer.Option("--as", metavar="EMAIL", help="A user who may administer.")] = None,
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take an activity away for legal reasons, as an administrator; that it happened is kept."""
+    with open_desk(config) as desk:
+        gone = desk.activities.erase(activity, reason=reason, actor=login(), as_email=as_)
+        document(wire.removed(gone), as_json=as_json)
+
+
+@app.command("forget-deletion")
+def forget_deletion(*, activity: Id, reason: Reason, config: Config = "", as_json: AsJson = False) -> None:
+    """Let a deleted mail be logged again."""
+    with open_desk(config) as desk:
+        gone = desk.activities.forget_deletion(activity, reason=reason, actor=login())
+        document(wire.removed(gone, forgotten=True), as_json=as_json)

@@ -1,0 +1,118 @@
+"""``mailgate user``: who may have mail logged, and from which addresses."""
+
+from typing import Annotated
+
+import typer
+
+from mailgate import wire
+from mailgate.cli import importing
+from mailgate.cli.opening import AsJson, Config, DryRun, login, open_desk
+from mailgate.cli.printing import document, listing
+from mailgate.errors import BadInput
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+COLUMNS = ("email", "name", "kind", "language", "enabled", "roles", "aliases")
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Any address of the user.")]
+Kind = Annotated[str | None, typer.Option("--kind", metavar="person|shared|system")]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME")]
+Language = Annotated[str | None, typer.Option("--language", metavar="LL", help="de, en, fr or it.")]
+Give = Annotated[list[str] | None, typer.Option("--role", metavar="ROLE", help="Give this role; may be repeated.")]
+Take = Annotated[list[str] | None, typer.Option("--no-role", metavar="ROLE", help="Take this role; may be repeated.")]
+
+
+@app.command()
+def add(
+    *,
+    email: Email,
+    name: Annotated[str, typer.Option("--name", metavar="NAME")],
+    kind: Kind = None,
+    language: Language = None,
+    role: Give = None,
+    no_role: Take = None,
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """Register a user; persons and shared addresses may have mail logged, unless you say otherwise."""
+    entry = wire.user_entry(email, name=name, kind=kind, language=language, give=role or (), take=no_role or ())
+    with open_desk(config) as desk:
+        document(wire.user(desk.users.add(entry, actor=login())), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    *,
+    email: Email,
+    name: Name = None,
+    kind: Kind = None,
+    language: Language = None,
+    no_language: Annotated[bool, typer.Option("--no-language", help="Use the instance's language.")] = False,
+    role: Give = None,
+    no_role: Take = None,
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given, and nothing else."""
+    if language is not None and no_language:
+        raise BadInput("--language and --no-language contradict each other: give one")
+    wanted = "" if no_language else language
+    entry = wire.user_entry(email, name=name, kind=kind, language=wanted, give=role or (), take=no_role or ())
+    with open_desk(config) as desk:
+        document(wire.user(desk.users.set(entry, actor=login())), as_json=as_json)
+
+
+@app.command()
+def alias(
+    *,
+    email: Email,
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="A further sender address.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Take the address away.")] = False,
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give a user a further sender address."""
+    with open_desk(config) as desk:
+        document(wire.user(desk.users.alias(email, alias, remove=remove, actor=login())), as_json=as_json)
+
+
+@app.command("list")
+def list_(*, config: Config = "", as_json: AsJson = False) -> None:
+    """List all users."""
+    with open_desk(config) as desk:
+        listing(map(wire.user, desk.users.list()), COLUMNS, as_json=as_json)
+
+
+@app.command()
+def show(*, email: Email, config: Config = "", as_json: AsJson = False) -> None:
+    """Show one user."""
+    with open_desk(config) as desk:
+        document(wire.user(desk.users.show(email)), as_json=as_json)
+
+
+@app.command()
+def disable(*, email: Email, config: Config = "", as_json: AsJson = False) -> None:
+    """Let no mail of the user be logged; what is there stays."""
+    with open_desk(config) as desk:
+        document(wire.user(desk.users.disable(email, actor=login())), as_json=as_json)
+
+
+@app.command()
+def enable(*, email: Email, config: Config = "", as_json: AsJson = False) -> None:
+    """Undo disable."""
+    with open_desk(config) as desk:
+        document(wire.user(desk.users.enable(email, actor=login())), as_json=as_json)
+
+
+@app.command()
+def remove(*, email: Email, config: Config = "", as_json: AsJson = False) -> None:
+    """Take a user out who never did anything; disable all others."""
+    with open_desk(config) as desk:
+        document(wire.user(desk.users.remove(email, actor=login())), as_json=as_json)
+
+
+@app.command("import")
+def import_(*, file: importing.File, dry_run: DryRun = False, config: Config = "", as_json: AsJson = False) -> int:
+    """Add and change users from a CSV file with the columns email,name,kind,language,roles,aliases."""
+    with open_desk(config) as desk:
+        return importing.run(desk.imports.users, file, dry_run=dry_run, as_json=as_json)

@@ -1,0 +1,133 @@
+"""A mail out of a file, on the same path as one that comes over SMTP: one outcome per recipient.
+
+Line ends that are all LF become CRLF first; a file with both, a bare CR or a NUL is turned back as on the wire. The
+caps on size, header and recipients are those of SMTP. ``explain`` tells what each rule says, and stores nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from mailgate.domain import author, header
+from mailgate.domain.ledger import Outcome, Verdict
+from mailgate.domain.mail import Addressee, Delivery, Envelope
+from mailgate.domain.trust import UNIX, Relay
+from mailgate.errors import BadInput, Deferred, Reason, Refused
+from mailgate.intake import Intake, Tell
+
+NOT_STORED = "(not stored)"  # where an answer would name the ledger's row
+NO_ADDRESS = "?"  # as envelope sender where the mail names no author: not the null sender, which means a bounce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """What SMTP takes at most, in bytes and recipients."""
+
+    max_size: int
+    max_header_size: int
+    max_recipients: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """A mail as it was handed over. ``sender`` is the envelope's, ``None`` for the author; ``relay`` an IP or unix."""
+
+    raw: bytes
+    recipients: Sequence[str]
+    sender: str | None
+    relay: str
+
+
+def ingest(intake: Intake, handed: Handed, caps: Caps) -> list[Outcome]:
+    """Hand a mail in; the outcomes are in the order of the recipients."""
+    relay = _relay(intake, handed.relay)
+    if relay is None:
+        return [_outcome(one, Refused(Reason.BAD_RELAY)) for one in handed.recipients]
+    said_no: dict[int, Outcome] = {}
+    addressees: dict[int, Addressee] = {}
+    for n, recipient in enumerate(handed.recipients):
+        if len(addressees) == caps.max_recipients:
+            said_no[n] = _outcome(recipient, Deferred(Reason.TOO_MANY_RECIPIENTS))
+            continue
+        try:
+            addressees[n] = intake.check_recipient(relay, recipient)
+        except (Refused, Deferred) as no:
+            said_no[n] = _outcome(recipient, no)
+    if addressees:
+        envelope = Envelope(relay=relay, sender=_sender(handed), addressees=tuple(addressees.values()))
+        said_no.update(zip(addressees, _deliver(intake, envelope, handed.raw, caps), strict=True))
+    return [said_no[n] for n in sorted(said_no)]
+
+
+def explain(intake: Intake, handed: Handed, caps: Caps, tell: Tell) -> Outcome:
+    """Tell what each rule says to a mail, in order; the outcome is that of the first rule that says no."""
+    first = handed.recipients[0] if handed.recipients else ""
+    relay = _relay(intake, handed.relay)
+    if relay is None:
+        return _outcome(first, Refused(Reason.BAD_RELAY))
+    try:
+        tell("relay", f"{handed.relay} is {relay.name}, {relay.trust.value}")
+        raw = _checked(handed.raw, caps)
+        tell("shape", f"{len(raw)} bytes")
+        intake.explain(_sender(handed), relay, handed.recipients, raw, tell)
+    except (Refused, Deferred) as no:
+        return _outcome(first, no)
+    return Outcome(recipient=first, verdict=Verdict.KEPT, ledger_id=NOT_STORED)
+
+
+def explain_recipient(intake: Intake, recipient: str, tell: Tell) -> Outcome:
+    """Tell what each rule says to a recipient."""
+    try:
+        intake.explain_recipient(recipient, tell)
+    except (Refused, Deferred) as no:
+        return _outcome(recipient, no)
+    return Outcome(recipient=recipient, verdict=Verdict.KEPT, ledger_id=NOT_STORED)
+
+
+def with_crlf(raw: bytes) -> bytes:
+    """Turn LF line ends into CRLF; ``Refused(BARE_NEWLINE)`` for mixed ones, a bare CR or a NUL."""
+    pairs, feeds = raw.count(b"\r\n"), raw.count(b"\n")
+    if b"\0" in raw or raw.count(b"\r") != pairs or (pairs and feeds != pairs):
+        raise Refused(Reason.BARE_NEWLINE)
+    return raw if pairs else raw.replace(b"\n", b"\r\n")
+
+
+def _deliver(intake: Intake, envelope: Envelope, raw: bytes, caps: Caps) -> Sequence[Outcome]:
+    try:
+        checked = _checked(raw, caps)
+    except Refused as no:
+        return intake.turn_back(envelope, no.reason, head=raw[: caps.max_header_size], size=len(raw))
+    return intake.receive(Delivery(envelope=envelope, raw=checked, received_at=datetime.now(UTC)))
+
+
+def _checked(raw: bytes, caps: Caps) -> bytes:
+    if len(raw) > caps.max_size:
+        raise Refused(Reason.TOO_LARGE)
+    whole = with_crlf(raw)
+    if len(whole) > caps.max_size:
+        raise Refused(Reason.TOO_LARGE)
+    if header.body_offset(whole) > caps.max_header_size:
+        raise Refused(Reason.HEADER_TOO_LARGE)
+    return whole
+
+
+def _relay(intake: Intake, name: str) -> Relay | None:
+    try:
+        return intake.relay_at(None if name == UNIX else ip_address(name))
+    except ValueError:
+        raise BadInput(f"relay {name!r} is no IP address: write one of a registered relay, or {UNIX}") from None
+
+
+def _sender(handed: Handed) -> str:
+    if handed.sender is not None:
+        return handed.sender
+    try:
+        return author.read_author(header.split(handed.raw))
+    except Refused:
+        return NO_ADDRESS
+
+
+def _outcome(recipient: str, no: Refused | Deferred) -> Outcome:
+    verdict = Verdict.DEFERRED if isinstance(no, Deferred) else Verdict.REFUSED
+    return Outcome(recipient=recipient, verdict=verdict, reason=no.reason, value=no.value)

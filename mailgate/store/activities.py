@@ -1,0 +1,223 @@
+"""Activities: listed, shown, handed out as raw mail or attachment, and taken away by those who may.
+
+A listing is newest first by when it happened, then by id; it reads no body. Deleting is the recorder's alone, named by
+any of its addresses; what a system user recorded nobody deletes. Erasing is the administrator's and needs a reason.
+Either takes the content; the receipt stays, so that the mail isn't logged again, until ``forget_deletion``.
+
+Refuses, with ``BadInput``: anybody but the recorder, a disabled user, an erasure without a reason or the role.
+``NotFound`` names the record, user, activity or attachment that isn't there, and who took an activity away.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, delete, select
+
+from mailgate import mime
+from mailgate.domain import address
+from mailgate.domain.activity import Activity
+from mailgate.domain.mail import Document
+from mailgate.domain.record import Edition, RecordKind, RecordRef
+from mailgate.domain.removal import ReceiptState, Removed
+from mailgate.domain.user import Role, User, UserKind
+from mailgate.errors import BadInput, NotFound
+from mailgate.store import again, archive, listing, register, users
+from mailgate.store.audit import Act, enter, utc_now
+from mailgate.store.database import Database
+from mailgate.store.register import check_edition, not_found
+from mailgate.store.removal import delete_content
+from mailgate.store.tables import activity, receipt, record, removal, user_account
+
+PAGE = 200
+LIMIT = 50
+MAX_REASON = 1000
+
+
+class Activities:
+    """The activities of an instance."""
+
+    def __init__(self, database: Database, edition: Edition, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._edition = edition
+        self._now = now
+
+    def list(self, ref: RecordRef, *, limit: int = LIMIT, after: str | None = None) -> Iterator[Activity]:
+        """List the activities of a record, newest first, from behind the activity ``after`` on."""
+        check_edition(ref, self._edition)
+        if limit < 1:
+            raise BadInput(f"a limit of {limit} lists nothing: give at least 1")
+        with self._database.read() as connection:
+            keys = register.keys(connection, [ref])
+            if ref not in keys:
+                raise not_found(ref)
+            cursor = _cursor(connection, after) if after is not None else None
+        return self._pages(keys[ref], limit, cursor)
+
+    def _pages(self, key: int, limit: int, cursor: listing.Cursor | None) -> Iterator[Activity]:
+        while limit > 0:
+            size = min(limit, PAGE)
+            with self._database.read() as connection:
+                page = listing.page(connection, key, size, cursor)
+            yield from page
+            if len(page) < size:
+                return
+            limit -= size
+            cursor = listing.Cursor(page[-1].occurred_at, page[-1].id)
+
+    def show(self, activity_id: str) -> Activity:
+        """Show one activity with its bodies."""
+        with self._database.read() as connection:
+            found = listing.whole(connection, _read_id(activity_id))
+            if found is None:
+                raise _gone(connection, activity_id)
+            return found
+
+    def raw(self, activity_id: str) -> bytes:
+        """Give the mail as it came over the wire."""
+        with self._database.read() as connection:
+            return _raw(connection, activity_id)
+
+    def attachment(self, activity_id: str, n: int) -> tuple[Document, bytes]:
+        """Give the ``n``-th document of the mail, decoded."""
+        shown = self.show(activity_id)
+        found = next((document for document in shown.documents if document.n == n), None)
+        if found is None:
+            raise NotFound(f"no attachment {n} in {activity_id}: it has {len(shown.documents)}")
+        content = mime.document(self.raw(activity_id), n)
+        if content is None:
+            raise NotFound(f"attachment {n} of {activity_id} can't be read out of the mail: use mailgate activity raw")
+        return found, content
+
+    def delete(self, activity_id: str, *, as_email: str) -> Removed:
+        """Take an activity away wholly, as its recorder."""
+
+        def work(connection: Connection) -> Removed:
+            row = _find(connection, activity_id)
+            user = _acting(connection, as_email)
+            _check_recorder(row, user)
+            delete_content(connection, row.id, ReceiptState.DELETED, user.email, None)
+            return _removed(connection, row.id)
+
+        return again.write(self._database, work)
+
+    def erase(self, activity_id: str, *, reason: str, actor: str, as_email: str | None = None) -> Removed:
+        """Take an activity away for legal reasons: as a user who may administer, else under the system's login."""
+        why = _read_reason(reason)
+
+        def work(connection: Connection) -> Removed:
+            row = _find(connection, activity_id)
+            who = actor if as_email is None else _administrator(connection, as_email).email
+            delete_content(connection, row.id, ReceiptState.ERASED, who, why)
+            return _removed(connection, row.id)
+
+        return again.write(self._database, work)
+
+    def forget_deletion(self, activity_id: str, *, reason: str, actor: str) -> Removed:
+        """Let a deleted mail be logged again; one that was erased can't be."""
+        why = _read_reason(reason)
+
+        def work(connection: Connection) -> Removed:
+            found = _read_id(activity_id)
+            state = connection.execute(select(receipt.c.state).where(receipt.c.activity_id == found)).scalar()
+            if state is None:
+                raise _gone(connection, activity_id)
+            if state != ReceiptState.DELETED:
+                raise BadInput(f"activity {found} is {state}, not deleted: only a deletion can be forgotten")
+            connection.execute(delete(receipt).where(receipt.c.activity_id == found))
+            gone = _removed(connection, found)
+            enter(connection, actor, self._now(), [Act("deletion forgotten", str(gone.record), f"{found}: {why}")])
+            return gone
+
+        return again.write(self._database, work)
+
+
+def _read_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise NotFound(f"no activity {text!a}: see mailgate activity list") from None
+
+
+def _gone(connection: Connection, activity_id: str) -> NotFound:
+    found = _read_id(activity_id)
+    row = connection.execute(select(removal).where(removal.c.activity_id == found)).first()
+    if row is None:
+        return NotFound(f"no activity {found}: see mailgate activity list")
+    return NotFound(f"no activity {found}: it was {row.state} by {row.actor} at {row.at.isoformat()}")
+
+
+def _cursor(connection: Connection, after: str) -> listing.Cursor:
+    found = _read_id(after)
+    at = connection.execute(select(activity.c.occurred_at).where(activity.c.id == found)).scalar()
+    if at is None:
+        raise _gone(connection, after)
+    return listing.Cursor(at, found)
+
+
+def _raw(connection: Connection, activity_id: str) -> bytes:
+    row = connection.execute(select(activity.c.mail_sha256).where(activity.c.id == _read_id(activity_id))).first()
+    if row is None:
+        raise _gone(connection, activity_id)
+    if row.mail_sha256 is None:
+        raise NotFound(f"activity {activity_id} was made by hand: it has no mail")
+    return archive.raw_bytes(connection, row.mail_sha256)
+
+
+def _find(connection: Connection, activity_id: str) -> Row[*tuple[object, ...]]:
+    statement = (
+        select(activity.c.id, user_account.c.email, user_account.c.kind)
+        .join(user_account, user_account.c.id == activity.c.recorder_id)
+        .where(activity.c.id == _read_id(activity_id))
+        .with_for_update(of=activity)
+    )
+    row = connection.execute(statement).first()
+    if row is None:
+        raise _gone(connection, activity_id)
+    return row
+
+
+def _acting(connection: Connection, email: str) -> User:
+    folded = address.fold(email)
+    stored = users.load(connection, {folded})
+    if folded not in stored:
+        raise NotFound(f"no user {folded}: see mailgate user list")
+    user = stored[folded].user
+    if not user.enabled:
+        raise BadInput(f"{user.email} is disabled and changes nothing: use mailgate user enable")
+    return user
+
+
+def _check_recorder(row: Row[*tuple[object, ...]], user: User) -> None:
+    if row.kind == UserKind.SYSTEM:
+        raise BadInput(f"{row.id} was recorded by {row.email}, a system user: only mailgate activity erase removes it")
+    if row.email != user.email:
+        raise BadInput(f"{row.id} was recorded by {row.email}: {user.email} can't delete it, only its recorder can")
+
+
+def _administrator(connection: Connection, email: str) -> User:
+    user = _acting(connection, email)
+    if Role.ADMINISTER not in user.roles:
+        raise BadInput(f"{user.email} lacks the role {Role.ADMINISTER.value}: give it with mailgate user set --role")
+    return user
+
+
+def _read_reason(text: str) -> str:
+    reason = text.strip()
+    if not 1 <= len(reason) <= MAX_REASON or not reason.isprintable():
+        raise BadInput(f"reason {text[:80]!a} is not taken: 1 to {MAX_REASON} printable characters in one line")
+    return reason
+
+
+def _removed(connection: Connection, activity_id: str) -> Removed:
+    statement = select(removal, record.c.kind, record.c.ref).join(record, record.c.id == removal.c.record_id)
+    row = connection.execute(statement.where(removal.c.activity_id == activity_id)).one()
+    return Removed(
+        activity=row.activity_id,
+        record=RecordRef(RecordKind(row.kind), row.ref),
+        state=ReceiptState(row.state),
+        at=row.at,
+        actor=row.actor,
+        reason=row.reason,
+        kinds=row.kinds,
+    )

@@ -1,0 +1,183 @@
+"""Reading activities out of their tables: a page of a record's listing, or one whole activity.
+
+A page costs a fixed number of statements whatever its size, and touches neither bodies nor raw bytes.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, literal, select, tuple_
+
+from mailgate.domain.activity import Activity, ActivityType, Origin, Participant, Side
+from mailgate.domain.mail import Document, Note
+from mailgate.domain.record import RecordKind, RecordRef
+from mailgate.store.tables import (
+    activity,
+    activity_note,
+    document,
+    link,
+    mail,
+    participation,
+    reading,
+    reading_body,
+    reading_note,
+    reading_party,
+    record,
+    user_account,
+)
+
+_Found = Row[tuple[object, ...]]
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place of an activity in a listing."""
+
+    occurred_at: datetime
+    id: str
+
+
+def page(connection: Connection, record_id: int, size: int, after: Cursor | None) -> list[Activity]:
+    """Read the next activities of a record, newest first."""
+    place = tuple_(activity.c.occurred_at, activity.c.id)
+    statement = _select().where(activity.c.record_id == record_id)
+    if after is not None:
+        at, last = literal(after.occurred_at, activity.c.occurred_at.type), literal(after.id, activity.c.id.type)
+        statement = statement.where(place < tuple_(at, last))
+    newest = statement.order_by(activity.c.occurred_at.desc(), activity.c.id.desc()).limit(size)
+    return _activities(connection, connection.execute(newest).all())
+
+
+def whole(connection: Connection, activity_id: str) -> Activity | None:
+    """Read one activity with its bodies; ``None`` if it isn't there."""
+    rows = connection.execute(_select().where(activity.c.id == activity_id)).all()
+    if not rows:
+        return None
+    body = connection.execute(select(reading_body).where(reading_body.c.reading_id == rows[0].reading_id)).first()
+    (found,) = _activities(connection, rows)
+    return replace(found, text=body.text if body else "", html=body.html if body else "")
+
+
+def _select() -> Select[tuple[object, ...]]:
+    return (
+        select(
+            activity,
+            record.c.kind,
+            record.c.ref,
+            user_account.c.email.label("recorder"),
+            mail.c.size,
+            mail.c.reading_id,
+            reading.c.subject,
+        )
+        .join(record, record.c.id == activity.c.record_id)
+        .join(user_account, user_account.c.id == activity.c.recorder_id)
+        .outerjoin(mail, mail.c.sha256 == activity.c.mail_sha256)
+        .outerjoin(reading, reading.c.id == mail.c.reading_id)
+    )
+
+
+def _activities(connection: Connection, rows: Sequence[_Found]) -> list[Activity]:
+    ids = [row.id for row in rows]
+    readings = {row.reading_id for row in rows if row.reading_id is not None}
+    of_reading = _Parts(connection, readings)
+    parties = of_reading.all(reading_party, reading_party.c.reading_id, lambda row: row)
+    documents = of_reading.all(document, document.c.reading_id, _document)
+    links = of_reading.all(link, link.c.reading_id, lambda row: str(row.url))
+    read_notes = of_reading.all(reading_note, reading_note.c.reading_id, _note)
+    own_notes = _Parts(connection, ids).all(activity_note, activity_note.c.activity_id, _note)
+    known = _participations(connection, ids)
+    return [
+        replace(
+            _bare(row),
+            participants=_participants(parties.get(row.reading_id, ()), known.get(row.id, {})),
+            documents=tuple(documents.get(row.reading_id, ())),
+            links=tuple(links.get(row.reading_id, ())),
+            notes=(*read_notes.get(row.reading_id, ()), *own_notes.get(row.id, ())),
+        )
+        for row in rows
+    ]
+
+
+def _bare(row: _Found) -> Activity:
+    kind = ActivityType(row.type)
+    return Activity(
+        id=row.id,
+        record=RecordRef(RecordKind(row.kind), row.ref),
+        type=kind,
+        topic=row.topic,
+        origin=Origin(row.origin),
+        read_only=row.origin != Origin.MANUAL,
+        subject=row.subject or "",
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
+        recorder=row.recorder,
+        envelope_from=row.envelope_from,
+        place=row.place,
+        due_on=row.due_on,
+        remind_on=row.remind_on,
+        done=row.done_at is not None if kind is ActivityType.TASK else None,
+        done_at=row.done_at,
+        message_id=row.message_id,
+        raw_sha256=row.mail_sha256.hex() if row.mail_sha256 is not None else None,
+        raw_size=row.size,
+        trust=row.trust,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What hangs on these owners, in its order, grouped by owner."""
+
+    connection: Connection
+    owners: Collection[str]
+
+    def all(
+        self, table: Table, owner: ColumnElement[str], value: Callable[[_Found], _Value]
+    ) -> dict[str, list[_Value]]:
+        groups: dict[str, list[_Value]] = {}
+        statement = select(table, owner.label("owner")).where(owner.in_(self.owners)).order_by(owner, table.c.n)
+        for row in self.connection.execute(statement) if self.owners else ():
+            groups.setdefault(row.owner, []).append(value(row))
+        return groups
+
+
+def _document(row: _Found) -> Document:
+    return Document(n=row.n, name=row.name, type=row.type, size=row.size, sha256=row.sha256, inline=row.inline)
+
+
+def _note(row: _Found) -> Note:
+    return Note(row.code, row.text)
+
+
+def _participations(connection: Connection, ids: Collection[str]) -> dict[str, dict[str, _Found]]:
+    statement = (
+        select(participation, record.c.kind, record.c.ref)
+        .outerjoin(record, record.c.id == participation.c.record_id)
+        .where(participation.c.activity_id.in_(ids))
+    )
+    groups: dict[str, dict[str, _Found]] = {}
+    for row in connection.execute(statement) if ids else ():
+        groups.setdefault(row.activity_id, {})[row.email] = row
+    return groups
+
+
+def _participants(parties: Sequence[_Found], known: dict[str, _Found]) -> tuple[Participant, ...]:
+    """Join who the mail names with whom we know them as; a mailbox without participation is a record address."""
+    return tuple(
+        Participant(
+            email=party.email,
+            name=party.name,
+            header=party.header,
+            side=Side(known[party.email].side),
+            record=_ref(known[party.email]),
+        )
+        for party in parties
+        if party.email in known
+    )
+
+
+def _ref(row: _Found) -> RecordRef | None:
+    return RecordRef(RecordKind(row.kind), row.ref) if row.kind is not None else None

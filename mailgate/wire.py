@@ -1,0 +1,234 @@
+"""The shapes that scripts see: domain values as JSON, and what people type as domain values.
+
+All keys are always there, ``null`` or ``[]`` where empty. Times are ISO 8601 in UTC with ``Z``, days ``YYYY-MM-DD``,
+e-mails folded. Nothing here reads or writes anything.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from mailgate.domain.activity import Activity, Content, Participant
+from mailgate.domain.entry import RecordEntry, RowOutcome, UserEntry
+from mailgate.domain.ledger import LedgerEntry, Outcome
+from mailgate.domain.mail import Document, Note
+from mailgate.domain.record import Record, RecordAddress, RecordRef, RoledRecord
+from mailgate.domain.removal import Removed
+from mailgate.domain.user import User
+from mailgate.errors import BadInput
+
+Json = dict[str, Any]
+
+# what a listing leaves out, because it reads no body
+BODY_KEYS = ("text", "html", "content")
+
+CANT_COME_BACK = "The mail can't come back: if it is delivered again, it is taken and not logged."
+MAY_COME_AGAIN = "The mail can be logged again when it is delivered again."
+
+
+# -- out ------------------------------------------------------------------------------------------------------------
+
+
+def moment(at: datetime | None) -> str | None:
+    """Write a moment, to the microsecond only where it has any."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def user(one: User) -> Json:
+    """Show a user."""
+    return {
+        "email": one.email,
+        "name": one.name,
+        "kind": one.kind.value,
+        "language": one.language.value if one.language else None,
+        "enabled": one.enabled,
+        "roles": sorted(role.value for role in one.roles),
+        "aliases": list(one.aliases),
+    }
+
+
+def record(one: Record) -> Json:
+    """Show a record."""
+    return {
+        "record": str(one.record),
+        "name": one.name,
+        "language": one.language,
+        "state": one.state.value,
+        "email": list(one.email),
+        "address": one.address,
+        "last_activity": moment(one.last_activity),
+        "relations": [_roled(roled) for roled in one.relations],
+        "contacts": [_roled(roled) for roled in one.contacts],
+        "users": [{"role": roled.role, "email": roled.email} for roled in one.users],
+    }
+
+
+def address(one: RecordAddress) -> Json:
+    """Show a record address."""
+    return {
+        "address": one.address,
+        "record": str(one.record),
+        "state": one.state.value,
+        "created_at": moment(one.created_at),
+        "expires_at": moment(one.expires_at),
+        "exposed_at": moment(one.exposed_at),
+        "last_used_at": moment(one.last_used_at),
+    }
+
+
+def activity(one: Activity) -> Json:
+    """Show an activity whole."""
+    return {
+        "id": one.id,
+        "record": str(one.record),
+        "type": one.type.value,
+        "topic": one.topic,
+        "origin": one.origin.value,
+        "read_only": one.read_only,
+        "subject": one.subject,
+        "text": one.text,
+        "html": one.html,
+        "languages": list(one.languages),
+        "content": {language: _content(content) for language, content in one.content.items()},
+        "sent_languages": {email: list(languages) for email, languages in one.sent_languages.items()},
+        "occurred_at": moment(one.occurred_at),
+        "recorded_at": moment(one.recorded_at),
+        "recorder": one.recorder,
+        "envelope_from": one.envelope_from,
+        "place": one.place,
+        "due_on": _day(one.due_on),
+        "remind_on": _day(one.remind_on),
+        "done": one.done,
+        "done_at": moment(one.done_at),
+        "participants": [_participant(participant) for participant in one.participants],
+        "documents": [document(one_document) for one_document in one.documents],
+        "links": list(one.links),
+        "message_id": one.message_id,
+        "raw_sha256": one.raw_sha256,
+        "raw_size": one.raw_size,
+        "trust": one.trust,
+        "notes": [_note(note) for note in one.notes],
+    }
+
+
+def activity_line(one: Activity) -> Json:
+    """Show an activity in a listing: all but its bodies."""
+    return {key: value for key, value in activity(one).items() if key not in BODY_KEYS}
+
+
+def document(one: Document) -> Json:
+    """Show a document of an activity."""
+    return {
+        "n": one.n,
+        "name": one.name,
+        "type": one.type,
+        "size": one.size,
+        "sha256": one.sha256,
+        "inline": one.inline,
+    }
+
+
+def ledger(one: LedgerEntry) -> Json:
+    """Show an entry of the ledger."""
+    return {
+        "id": one.id,
+        "at": moment(one.at),
+        "verdict": one.verdict.value,
+        "reason": one.reason.value if one.reason else None,
+        "record": str(one.record) if one.record else None,
+        "relay": one.relay,
+        "queue_id": one.queue_id,
+        "author": one.author,
+        "message_id": one.message_id,
+        "activity": one.activity,
+        "count": one.count,
+    }
+
+
+def ingested(outcome: Outcome, code: int, text: str) -> Json:
+    """Show what one recipient of an ingested mail is told; ``text`` is the reply without its code."""
+    return {
+        "to": outcome.recipient,
+        "verdict": outcome.verdict.value,
+        "reason": outcome.reason.value if outcome.reason else None,
+        "code": code,
+        "text": text,
+        "activity": outcome.activity,
+    }
+
+
+def explained(outcome: Outcome, rules: Sequence[Mapping[str, str]], code: int, text: str) -> Json:
+    """Show what each rule said to a mail or recipient, and what the answer would be."""
+    return {
+        "verdict": outcome.verdict.value,
+        "reason": outcome.reason.value if outcome.reason else None,
+        "code": code,
+        "text": text,
+        "rules": list(rules),
+    }
+
+
+def row_outcome(one: RowOutcome) -> Json:
+    """Show what became of one row of an import."""
+    return {"row": one.row, "key": one.key, "outcome": one.outcome.value, "error": one.error}
+
+
+def removed(one: Removed, *, forgotten: bool = False) -> Json:
+    """Show the receipt of a removal; ``forgotten`` once the mail may be logged again."""
+    return {
+        "activity": one.activity,
+        "record": str(one.record),
+        "state": one.state.value,
+        "at": moment(one.at),
+        "actor": one.actor,
+        "reason": one.reason,
+        "removed": one.kinds,
+        "note": MAY_COME_AGAIN if forgotten else CANT_COME_BACK,
+    }
+
+
+def demo(ref: RecordRef, record_address: str) -> Json:
+    """Show a record of the demo world with its address."""
+    return {"record": str(ref), "address": record_address}
+
+
+def _roled(roled: RoledRecord) -> Json:
+    return {"role": roled.role, "record": str(roled.record)}
+
+
+def _participant(one: Participant) -> Json:
+    return {
+        "email": one.email,
+        "name": one.name,
+        "header": one.header,
+        "side": one.side.value,
+        "record": str(one.record) if one.record else None,
+    }
+
+
+def _content(one: Content) -> Json:
+    return {"subject": one.subject, "text": one.text, "html": one.html}
+
+
+def _note(one: Note) -> Json:
+    return {"code": one.code, "text": one.text}
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+# -- in -------------------------------------------------------------------------------------------------------------
+
+record_ref: Callable[[str], RecordRef] = RecordRef.parse
+user_entry: Callable[..., UserEntry] = UserEntry.read
+record_entry: Callable[..., RecordEntry] = RecordEntry.read
+
+
+def read_moment(text: str) -> datetime:
+    """Read ISO 8601: a day (its first moment in UTC) or a time, in UTC unless it says otherwise."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+        return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInput(f"{text[:80]!a} is no time: write 2026-11-22 or 2026-11-22T09:30:00Z") from None
