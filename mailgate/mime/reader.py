@@ -28,6 +28,7 @@ MAX_SUBJECT_NAME = 120
 
 _META_WITHIN = 2048
 _META_CHARSET = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+_ANGLE = re.compile(r"<[^<>]*>")
 _ONCE = ("content-type", "content-transfer-encoding", "content-disposition")
 
 
@@ -70,9 +71,16 @@ def _header(head: Fields, said: Notes) -> Mail:
     return Mail(
         subject=_subject(head.first("subject"), said),
         sent_at=sent_at,
-        message_id=text.line(words.decode(head.first("message-id")).text, MAX_MESSAGE_ID),
+        message_id=_message_id(head.first("message-id")),
         parties=people,
     )
+
+
+def _message_id(value: bytes) -> str:
+    """Return it in its angle brackets, where it has any (RFC 5322 section 3.6.4)."""
+    told = text.decode(value[: 4 * MAX_MESSAGE_ID], "utf-8").text
+    angle = _ANGLE.search(told)
+    return text.line(angle[0] if angle else told, MAX_MESSAGE_ID)
 
 
 def _subject(value: bytes, said: Notes) -> str:

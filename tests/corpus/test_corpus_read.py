@@ -1,3 +1,4 @@
+import contextlib
 import time
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from mailgate import mime
 from mailgate.domain import header
 from mailgate.domain.author import read_author
+from mailgate.errors import Refused
 from tests.corpus import messages
 from tests.unit.mime.soundness import faults
 
@@ -47,6 +49,18 @@ def test_all_of_the_corpus_is_found_where_it_is() -> None:
     expected = messages.CORPUS_SIZE if messages.CORPUS.is_dir() else len(messages.fixtures())
     assert len(found) == expected
     assert len(messages.fixtures()) >= 20
+
+
+def test_the_author_that_the_strict_rule_accepts_is_the_one_that_is_shown() -> None:
+    accepted = 0
+    for path in (*messages.messages(), *messages.fixtures()):
+        raw = path.read_bytes()
+        with contextlib.suppress(Refused):
+            author = read_author(header.split(raw))
+            shown = [party.email for party in mime.read(raw).parties if party.header == "from"]
+            assert shown == [author], messages.name(path)
+            accepted += 1
+    assert accepted > len(messages.fixtures()) // 2
 
 
 def test_a_message_given_another_author_has_that_author_and_no_other() -> None:

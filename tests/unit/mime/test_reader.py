@@ -98,6 +98,22 @@ def test_a_document_is_listed_as_it_is_and_can_be_fetched() -> None:
     assert [mime.document(raw, n) for n in (-1, 0, 2)] == [None, None, None]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"<a.b@c.example>", "<a.b@c.example>"),
+        (b"<[x]@microsoft.example> (comment)", "<[x]@microsoft.example>"),
+        (b"no-brackets@c.example", "no-brackets@c.example"),
+        (b"\r\n <folded@c.example>", "<folded@c.example>"),
+        (b"<a\x00b\x1b@c.example>", "<a b @c.example>"),
+        (b"<" + b"x" * 5000 + b">", "<" + "x" * 998 + "…"),
+        (b"", ""),
+    ],
+)
+def test_a_message_id_is_told_as_it_stands(value: bytes, expected: str) -> None:
+    assert mime.read(b"Message-ID: " + value + b"\r\n\r\nx").message_id == expected
+
+
 @pytest.mark.parametrize(("cid", "inline"), [("<logo@a.example>", True), ("logo@a.example", True), ("<other>", False)])
 def test_a_picture_that_the_html_shows_is_inline(cid: str, inline: bool) -> None:
     picture = b"Content-ID: " + cid.encode() + b"\r\n" + part("image/png")
