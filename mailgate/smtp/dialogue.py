@@ -1,13 +1,15 @@
-"""What is said to one client, command by command: SMTP (RFC 5321) and LMTP (RFC 2033) with PIPELINING (RFC 2920),
-CHUNKING (3030), SIZE (1870), 8BITMIME (6152), SMTPUTF8 (6531), ENHANCEDSTATUSCODES (2034) and STARTTLS (3207).
+"""What is said to one client, command by command.
 
-Refuses: lines that end with a bare LF, hold control
-characters or pass 4,096 octets; commands out of order; mails by their SIZE. What a bug of ours hit is deferred (451)
-and the connection goes on. After ten errors of the protocol in a row the connection ends, and at once after a refused
-DATA whose mail follows without waiting: the lines of a mail must never be obeyed as commands.
+SMTP (RFC 5321) and LMTP (RFC 2033) with PIPELINING (2920), CHUNKING (3030), SIZE (1870), 8BITMIME (6152), SMTPUTF8
+(6531), ENHANCEDSTATUSCODES (2034) and STARTTLS (3207).
+
+Refuses: lines that end with a bare LF, hold control characters or pass 4,096 octets; commands out of order; mails by
+their SIZE. What a bug of ours hit is deferred (451) and the connection goes on. After ten errors of the protocol in a
+row the connection ends, and at once after a refused DATA whose mail follows without waiting: the lines of a mail must
+never be obeyed as commands.
 
 Limits: one dialogue, one task. The intake is asked in threads.
-"""  # noqa: D205 - the first sentence is longer than a line
+"""
 
 import asyncio
 import re
@@ -28,7 +30,8 @@ from mailgate.smtp.shared import Shared
 from mailgate.smtp.wire import Hangup, LineTooLong, Wire
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_OURS = frozenset({Reason.STORE_DOWN, Reason.DISK_FULL, Reason.DNS})  # no fault of the recipient
+# a no at RCPT that says nothing about the recipient, so it isn't one bad recipient more
+_NOT_THEIRS = frozenset({Reason.STORE_DOWN, Reason.DISK_FULL, Reason.DNS, Reason.PENDING_SENDER})
 
 Command = Callable[[bytes], Awaitable[None]]
 
@@ -267,7 +270,7 @@ class Dialogue:
             mail.addressees.append(await self._shared.in_thread(partial(self._addressee, recipient)))
         except (Refused, Deferred) as no:
             reply = self._shared.replies.refusal(no)
-            if no.reason in _OURS:
+            if no.reason in _NOT_THEIRS:
                 self._wire.say(reply)
             else:
                 await self._bad_recipient(reply)

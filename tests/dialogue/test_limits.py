@@ -1,10 +1,12 @@
 """Caps and deadlines. Lower bounds of times are asserted; upper ones only by the patience of the client."""
 
+import errno
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -92,6 +94,22 @@ def test_above_its_own_cap_a_peer_is_told_421_and_another_is_served() -> None:
         server.connect().greet()
 
 
+def test_when_the_system_has_no_descriptors_left_accepting_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [OSError(errno.EMFILE, "Too many open files")] * 3
+    accept = socket.socket.accept
+
+    def failing(sock: socket.socket) -> tuple[socket.socket, Any]:
+        if failures:
+            raise failures.pop()
+        return accept(sock)
+
+    monkeypatch.setattr(socket.socket, "accept", failing)
+    monkeypatch.setattr("mailgate.smtp.server._BREATH", 0.05)
+    with running() as server:
+        server.connect().greet()
+        assert not failures
+
+
 def test_many_clients_at_once_each_get_their_own_answers() -> None:
     wrong: list[str] = []
 
@@ -155,6 +173,16 @@ def test_from_the_21st_bad_recipient_of_a_connection_on_answers_come_later() -> 
         assert client.ask("RCPT TO:<foreign@log.test>").startswith("550 5.7.1 ")
         assert time.monotonic() - began >= 0.6
         assert client.ask("RCPT TO:<one@log.test>").startswith("250 ")
+
+
+def test_a_no_that_is_not_the_recipients_fault_makes_nobody_slower() -> None:
+    with running(limits=limits(bad_recipients=1, bad_recipient_seconds=PATIENCE)) as server:
+        client = server.connect()
+        client.greet()
+        client.ask("MAIL FROM:<anna@example.test>")
+        assert client.ask("RCPT TO:<unknown@log.test>").startswith("550 ")
+        for local, code in (("down", 451), ("full", 452), ("waiting", 450), ("bug", 451)):
+            assert client.ask(f"RCPT TO:<{local}@log.test>").startswith(f"{code} ")
 
 
 def test_the_answer_to_the_21st_is_a_second_late_by_default() -> None:
