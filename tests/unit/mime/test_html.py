@@ -1,6 +1,10 @@
-import pytest
+from html.parser import HTMLParser
 
-from mailgate.mime import html
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailgate.mime import html, markup
 
 
 @pytest.mark.parametrize(
@@ -107,3 +111,97 @@ def test_no_nesting_is_too_deep() -> None:
     seen = html.sanitise("<div>" * 5000 + "deep" + "</div>" * 5000)
     assert seen.text == "deep"
     assert "deep" in seen.html
+
+
+# -- whatever comes ----------------------------------------------------------------------------------------------------
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "<svg>",
+            "<math>",
+            "<p",
+            "<a href=",
+            "<a/href=",
+            '"',
+            "'",
+            ">",
+            "<img src=",
+            "javascript:alert(1)",
+            "/",
+            "=",
+            " ",
+        ),
+        *(
+            "onerror=alert(1)",
+            "<style>",
+            "</style>",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            "<title>",
+            "</title>",
+            "<noscript>",
+        ),
+        *("<table>", "<td>", "<mtext>", "<mglyph>", "<script>", "</script>", "cid:x", "https://e.example/", 'style="'),
+        *("background:url(", "&lt;", "&#0;", "&#x3c;", "\x00", "x", "<form>", "<iframe srcdoc=", "<base href=", "<b>"),
+        *("</b>", "<br>", "<font color=", "\t", "``", "<template>", "<select>", "</p>", "<plaintext>", "&"),
+    ]
+)
+ATTRIBUTES = set().union(*html._ATTRIBUTES.values()) | {"rel"}
+
+
+class Watch(HTMLParser):
+    """Reads the outcome as a browser would, and tells what must not be there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bad: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in markup.KEPT:
+            self.bad.append(tag)
+        self.bad.extend(
+            f"{tag} {name}={value}" for name, value in attrs if not self._allowed(name, (value or "").lower())
+        )
+
+    @staticmethod
+    def _allowed(name: str, value: str) -> bool:
+        match name:
+            case "href":
+                return value.strip().startswith(("http:", "https:", "mailto:"))
+            case "src":
+                return value.strip().startswith("cid:")
+            case "style":
+                return "url(" not in value and "expression" not in value
+            case _:
+                return name in ATTRIBUTES
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(PIECES, max_size=40).map("".join))
+def test_whatever_is_sent_nothing_unsafe_is_left(source: str) -> None:
+    seen = html.sanitise(source)
+    watch = Watch()
+    watch.feed(seen.html)
+    assert watch.bad == []
+    assert not seen.failed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [('a\n<b> & "c"', "a\n&lt;b&gt; &amp; &quot;c&quot;"), ("", "")],
+)
+def test_plain_text_beside_html_is_written_as_html(text: str, expected: str) -> None:
+    assert html.from_text(text) == f'<div style="white-space:pre-wrap">{expected}</div>'
+
+
+def test_tokens_close_what_they_open_in_order() -> None:
+    opened: list[str] = []
+    for token in markup.tokens("<div><p><b>a<p><td><li>x</div><table><tr><td><table></b><td>"):
+        if token.closes:
+            assert opened.pop() == token.name
+        elif token.name and token.name not in markup.VOID:
+            opened.append(token.name)
+    assert opened == []
