@@ -21,7 +21,7 @@ from email.policy import compat32
 
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
-from mailgate.mime import fields, params, transfer
+from mailgate.mime import fields, params, transfer, words
 from mailgate.mime.fields import Fields
 
 MAX_PARTS = 2000
@@ -50,7 +50,7 @@ class _Bounds:
 
     def __init__(self, lines: int) -> None:
         self.lines = lines
-        self.parts = 0
+        self.parts = -1  # the parser makes one for trial
         if lines > MAX_LINES:
             raise TooMuch(f"more than {MAX_LINES} lines")
 
@@ -192,7 +192,8 @@ def _head(head: Fields) -> bytes:
 
 
 def _written(items: Iterable[tuple[str, bytes]]) -> bytes:
-    return b"".join(b"%b: %b\r\n" % (name.encode("ascii"), value.strip(b" \r\n")) for name, value in items)
+    # unfolded: a bare CR inside a value would end the line for the parser, and not for us
+    return b"".join(b"%b: %b\r\n" % (name.encode("ascii"), words.unfold(value)) for name, value in items)
 
 
 def _size(part: Part) -> int:
