@@ -84,7 +84,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 90) -> None:
     """Wait until ``what()`` is true; fail after ``seconds`` (a bound against hanging, not a figure)."""
     end = time.monotonic() + seconds
     while not what():
@@ -150,9 +150,11 @@ def postfix(*, name: str, record_domain: str, transport: str, elsewhere: str, ex
     started = subprocess.run([*command, "start"], capture_output=True, text=True, check=False)
     if started.returncode:
         raise RuntimeError(f"Postfix did not start: {started.stdout}{started.stderr}")
+    running = Postfix(base, port)
     try:
         wait_for(lambda: answers(port))
-        yield Postfix(base, port)
+        yield running
     finally:
+        print(running.log)  # pytest shows it beside a failure
         subprocess.run([*command, "stop"], capture_output=True, check=False)
         shutil.rmtree(base, ignore_errors=True)

@@ -6,7 +6,7 @@ The recording is what a test compares stored bytes with: it knows nothing of mai
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 END = b"\r\n.\r\n"
@@ -40,43 +40,46 @@ def _mails(stream: bytes) -> Iterator[bytes]:
 
 
 def _pump(source: socket.socket, target: socket.socket, keep: bytearray | None) -> None:
-    try:
+    with suppress(OSError):  # one side is gone: the other notices by itself
         while chunk := source.recv(65536):
             if keep is not None:
                 keep += chunk
             target.sendall(chunk)
         target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass  # one side is gone; the other notices by itself
 
 
 @contextmanager
 def recording(listener: socket.socket, connect: Callable[[], socket.socket]) -> Iterator[Recording]:
     """Stand between whoever connects to ``listener`` and what ``connect()`` reaches."""
     recorded = Recording()
+    with ExitStack() as opened:
+        threads: list[threading.Thread] = []
 
-    def accept() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            stream = bytearray()
-            recorded.streams.append(stream)
-            try:
-                server = connect()
-            except OSError:
-                client.close()
-                continue
-            threading.Thread(target=_pump, args=(client, server, stream), daemon=True).start()
-            threading.Thread(target=_pump, args=(server, client, None), daemon=True).start()
+        def start(work: Callable[..., None], *arguments: object) -> None:
+            threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+            threads[-1].start()
 
-    listener.listen(100)
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield recorded
-    finally:
-        listener.close()
+        def accept() -> None:
+            while True:
+                try:
+                    client = opened.enter_context(listener.accept()[0])
+                    server = opened.enter_context(connect())
+                except OSError:
+                    return
+                stream = bytearray()
+                recorded.streams.append(stream)
+                start(_pump, client, server, stream)
+                start(_pump, server, client, None)
+
+        listener.listen(100)
+        start(accept)
+        try:
+            yield recorded
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+            listener.close()
+            for thread in threads:
+                thread.join(timeout=10)
 
 
 def tcp_listener() -> socket.socket:
@@ -104,7 +107,11 @@ def unix(path: Path) -> Callable[[], socket.socket]:
 
     def connect() -> socket.socket:
         client = socket.socket(socket.AF_UNIX)
-        client.connect(str(path))
+        try:
+            client.connect(str(path))
+        except OSError:
+            client.close()
+            raise
         return client
 
     return connect
