@@ -74,9 +74,9 @@ def _delete_mail(connection: Connection, sha256: bytes) -> list[str]:
 
 
 def _kinds(connection: Connection, reading_id: str) -> list[str]:
-    body = select(func.length(reading_body.c.text), func.length(reading_body.c.html))
-    text, html = connection.execute(body.where(reading_body.c.reading_id == reading_id)).one()
-    kinds = ["subject", *(["text"] if text else []), *(["html"] if html else [])]
+    lengths = select(func.length(reading_body.c.text), func.length(reading_body.c.html))
+    body = connection.execute(lengths.where(reading_body.c.reading_id == reading_id)).first()
+    kinds = ["subject", *(["text"] if body and body[0] else []), *(["html"] if body and body[1] else [])]
     for table, word in ((document, "document"), (link, "link")):
         count = connection.scalar(select(func.count()).where(table.c.reading_id == reading_id)) or 0
         if count:
