@@ -325,6 +325,10 @@ class _RecordImport:
         if row.entry is None:
             done.outcomes.append(row.failed(row.error))
             return
+        number = hash(row.entry.record)
+        if may_wait and self.waiting.about(number):
+            done.waiting.append((row.row, number, ()))  # after the row before it, so that the last one counts
+            return
         missing = [ref for ref in row.entry.named_records() if ref not in found.records]
         waits = may_wait and bool(missing)
         # a row that waits is judged without what it waits for: what else is wrong with it is wrong now
@@ -335,7 +339,7 @@ class _RecordImport:
             done.outcomes.append(row.failed(error))
             return
         if waits:
-            done.waiting.append((row.row, hash(row.entry.record), tuple(map(hash, missing))))
+            done.waiting.append((row.row, number, tuple(map(hash, missing))))
             return
         done.changes.append(change)
         done.there.setdefault(row.entry.record, _NEW)

@@ -1,4 +1,7 @@
-"""Rows of an import that name records further down: which of them can still be done. Records are known as hashes."""
+"""Rows of an import that name records further down: which of them can still be done. Records are known as hashes.
+
+A row about a record that waits waits too, for nothing but its turn.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -9,6 +12,7 @@ class Waiting(Collection[int]):
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[int, tuple[int, ...]]] = {}
+        self._records: set[int] = set()
 
     def __contains__(self, row: object) -> bool:
         return row in self._rows
@@ -21,14 +25,20 @@ class Waiting(Collection[int]):
 
     def add(self, rows: Iterable[tuple[int, int, tuple[int, ...]]]) -> None:
         """Let rows wait: number, record, missing records."""
-        self._rows.update({row: (record, missing) for row, record, missing in rows})
+        for row, record, missing in rows:
+            self._rows[row] = (record, missing)
+            self._records.add(record)
+
+    def about(self, record: int) -> bool:
+        """Say whether a row about this record waits."""
+        return record in self._records
 
     def hopeful(self, there: Collection[int]) -> set[int]:
         """Give the rows all of whose records are there by now or are brought by rows that are hopeful themselves.
 
         Begins with all and takes out row by row what waits in vain, each with those that wait for it: linear.
         """
-        brought = Counter(record for record, _ in self._rows.values())
+        brought = Counter(record for record, missing in self._rows.values() if missing)
         waiters: dict[int, list[int]] = {}
         for row, (_, missing) in self._rows.items():
             for record in missing:
