@@ -124,7 +124,6 @@ class Dialogue:
                 raise
             except Exception as bug:  # noqa: BLE001 - a bug of ours is a 4xx, and the next mail may do better
                 self._excuse(bug)
-            await self._wire.flush_if_full()
 
     async def _next_line(self) -> bytes:
         self.idle = self._mail is None
@@ -235,8 +234,6 @@ class Dialogue:
         if self._mail or not self._greeted:
             raise BadArgument(replies.BAD_SEQUENCE)
         said = arguments.mail_from(argument)
-        if self._shared.draining:
-            raise Goodbye(replies.SHUTTING_DOWN)
         if said.size > self._limits.max_size:
             self._turn_down(Reason.TOO_LARGE)
             return

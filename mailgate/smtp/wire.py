@@ -48,8 +48,10 @@ class Wire:
     # -- in ---------------------------------------------------------------------------------------------------------
 
     async def line(self, seconds: float) -> bytes:
-        """Read a line with its line end, LF at least. Sends what was said before it waits."""
+        """Read a line with its line end, LF at least. Sends what was said before it waits, or when that is much."""
         searched = 0
+        if self._unsent >= _MAX_UNSENT:
+            await self.flush()
         async with asyncio.timeout(seconds):
             while (end := self._in.find(b"\n", searched, self._max_line)) < 0:
                 if len(self._in) >= self._max_line:
@@ -122,8 +124,3 @@ class Wire:
             raise Hangup from None
         except ConnectionError:
             raise Hangup from None
-
-    async def flush_if_full(self) -> None:
-        """Send when much has been said to a client that sends many commands at once."""
-        if self._unsent >= _MAX_UNSENT:
-            await self.flush()

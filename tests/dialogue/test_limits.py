@@ -175,6 +175,15 @@ def test_from_the_21st_bad_recipient_of_a_connection_on_answers_come_later() -> 
         assert client.ask("RCPT TO:<one@log.test>").startswith("250 ")
 
 
+def test_those_before_the_late_one_have_their_answers_at_once() -> None:
+    with running(limits=limits(bad_recipients=1, bad_recipient_seconds=3 * PATIENCE)) as server:
+        client = server.connect()
+        client.greet()
+        client.send(b"MAIL FROM:<anna@example.test>\r\n" + b"RCPT TO:<unknown@log.test>\r\n" * 2)
+        assert client.reply() == "250 2.1.0 OK"
+        assert client.reply().startswith("550 ")
+
+
 def test_a_no_that_is_not_the_recipients_fault_makes_nobody_slower() -> None:
     with running(limits=limits(bad_recipients=1, bad_recipient_seconds=PATIENCE)) as server:
         client = server.connect()
@@ -297,6 +306,19 @@ def test_a_command_has_one_deadline_however_it_drips() -> None:
         else:
             pytest.fail("it may drip for ever")
         wait_for(lambda: server.server.connections == 0)
+
+
+def test_a_transaction_has_one_deadline_whatever_is_said_in_it() -> None:
+    with running(limits=limits(data_seconds=0.5)) as server:
+        client = server.connect()
+        client.greet()
+        client.open_mail(parameters=" SIZE=1000")
+        began = time.monotonic()
+        while (said := client.ask("NOOP")) == "250 2.0.0 OK":
+            assert time.monotonic() - began < PATIENCE
+            time.sleep(0.05)
+        assert said == "421 4.4.2 Too slow"
+        wait_for(lambda: server.server.bytes_in_flight == 0)
 
 
 def test_a_mail_that_drips_is_cut_and_one_that_keeps_its_pace_is_not() -> None:

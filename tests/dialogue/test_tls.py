@@ -55,6 +55,7 @@ def test_what_was_sent_ahead_of_the_handshake_is_dropped_and_the_state_is_new(tl
         assert client.reply().startswith("220 ")
         client.start_tls(trusting(tls))
         assert client.ask("NOOP") == "250 2.0.0 OK"
+        assert client.ask("RCPT TO:<two@log.test>").startswith("503 ")
         assert client.ask("MAIL FROM:<anna@example.test>").startswith("503 ")
         assert client.ask("EHLO client.test").startswith("250-")
         assert client.ask("DATA").startswith("503 ")
@@ -64,7 +65,7 @@ def test_what_was_sent_ahead_of_the_handshake_is_dropped_and_the_state_is_new(tl
 
 @pytest.mark.parametrize("then", [b"this is no TLS\r\n", b"\x16\x03\x01\x00", b""])
 def test_a_handshake_that_fails_holds_nothing(tls: TlsFiles, then: bytes) -> None:
-    with running(tls=tls, limits=Limits(drain_seconds=2, max_connections=1)) as server:
+    with running(tls=tls, limits=Limits(drain_seconds=2, max_connections=1, close_seconds=3 * PATIENCE)) as server:
         for _ in range(3):
             client = server.connect()
             client.greet()

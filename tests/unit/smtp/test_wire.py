@@ -59,6 +59,18 @@ def test_lines_come_one_by_one_and_replies_leave_together() -> None:
     on_a_wire(work)
 
 
+def test_replies_leave_when_they_are_many() -> None:
+    async def work(wire: Wire, reader: asyncio.StreamReader, outlet: Outlet) -> None:
+        reader.feed_data(b"NOOP\r\n" * 10_000)
+        for _ in range(10_000):
+            await wire.line(5)
+            wire.say("250 " + "x" * 96)
+        assert 64 * 1024 <= max(map(len, outlet.writes)) <= 65 * 1024
+        assert len(outlet.writes) == 1_020_000 // (64 * 1024)
+
+    on_a_wire(work)
+
+
 def test_a_line_has_one_deadline_however_it_drips() -> None:
     async def work(wire: Wire, reader: asyncio.StreamReader, _outlet: Outlet) -> None:
         async def drip() -> None:
