@@ -2,12 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import permutations
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,13 +19,14 @@ from sqlalchemy.exc import OperationalError
 from mailgate import events
 from mailgate.domain.activity import NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
+from mailgate.domain.record import RecordRef
 from mailgate.domain.removal import ReceiptState
 from mailgate.errors import Deferred, Reason
 from mailgate.ports import Kept
 from mailgate.store import archive as module
 from mailgate.store import keeping, tables, uploads
 from mailgate.store.archive import Archive, raw_bytes
-from mailgate.store.database import Database, open_database
+from mailgate.store.database import Database, is_transient, open_database
 from mailgate.store.orders import Order
 from mailgate.store.removal import delete_content
 from tests.store.seeding import count, rows, seed
@@ -102,8 +105,12 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def _numbered(number: int, **options: object) -> NewMail:
-    return new_mail(raw_mail(number=number), **options)  # type: ignore[arg-type] # handed through
+def _numbered(number: int, *, to: Sequence[RecordRef] = (CAMPAIGN,)) -> NewMail:
+    return new_mail(raw_mail(number=number), to=to)
+
+
+def _queued(archive: Archive, number: int) -> bool:
+    return len(archive._errands) == number
 
 
 def _raw_of(database: Database) -> list[bytes]:
@@ -118,7 +125,7 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def _stays(future: "Future[object]") -> None:
+def _stays(future: "Future[Any]") -> None:
     """Give a thread the time to be where it waits; that it waits is shown, that it always would is not."""
     time.sleep(0.3)
     assert not future.done()
@@ -156,10 +163,10 @@ def test_a_commit_has_a_limit(
     _until(lambda: not archive._errands and gate.reached.is_set())
     for number in range(1, 10):
         small.append(pool.submit(archive.keep, _numbered(number)))
-        _until(lambda number=number: len(archive._errands) == number)  # type: ignore[misc] # bound at once
+        _until(partial(_queued, archive, number))
     for number in range(10, 14):
         small.append(pool.submit(archive.keep, new_mail(raw_mail(number=number, body="x" * 200_000))))
-        _until(lambda number=number: len(archive._errands) == number)  # type: ignore[misc] # bound at once
+        _until(partial(_queued, archive, number))
     gate.open.set()
     assert {future.result()[0].verdict for future in small} == {Verdict.KEPT}
     assert commits == [1, 4, 4, 3, 2]
@@ -411,8 +418,19 @@ def test_twins_in_two_processes_make_one_activity(
 
 
 def test_twins_in_opposite_order_never_stop_each_other(
-    make: Callable[..., Archive], world: Database, other: Database, pool: ThreadPoolExecutor
+    make: Callable[..., Archive],
+    world: Database,
+    other: Database,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    met: list[Exception] = []
+
+    def noted(error: Deferred) -> bool:
+        met.append(error)
+        return is_transient(error)
+
+    monkeypatch.setattr(module, "is_transient", noted)
     archives = [make(), make(other)]
     orders = list(permutations([CAMPAIGN, CUSTOMER, DEAL_GROUP]))
     futures = [
@@ -423,6 +441,28 @@ def test_twins_in_opposite_order_never_stop_each_other(
     kept = [each for future in futures for each in future.result()]  # none is deferred
     assert sum(each.verdict is Verdict.KEPT for each in kept) == count(world, tables.activity) == 120
     assert count(world, tables.mail) == 40
+    assert met == []  # not even one deadlock that was mended by trying again
+
+
+def test_opposite_orders_that_meet_in_the_middle_wait_for_each_other_one_way(
+    world: Database, other: Database, database_url: str, pool: ThreadPoolExecutor
+) -> None:
+    third = open_database(database_url, create=False, allow_unsafe=True)
+    ascending = [CUSTOMER, CAMPAIGN, DEAL_GROUP]  # as they were registered
+
+    def commit(database: Database, to: list[RecordRef]) -> list[tuple[Kept, ...]]:
+        with database.write() as connection:
+            return keeping.keep(connection, [Order.of(_numbered(1, to=to), None)])
+
+    with third.write() as connection:
+        keeping.keep(connection, [Order.of(_numbered(1, to=[ascending[1]]), None)])
+        up, down = pool.submit(commit, world, ascending), pool.submit(commit, other, ascending[::-1])
+        _stays(up)
+        _stays(down)
+        connection.rollback()
+    kept = [each.verdict for (triple,) in (up.result(), down.result()) for each in triple]
+    assert sorted(kept) == [Verdict.DUPLICATE] * 3 + [Verdict.KEPT] * 3
+    third.close()
 
 
 def test_a_retry_during_an_uncommitted_delete_revives_nothing(
@@ -437,7 +477,7 @@ def test_a_retry_during_an_uncommitted_delete_revives_nothing(
             # the deletion has not happened yet for anybody else
             assert retry.result()[0].reason is Reason.DUPLICATE
         else:
-            _stays(retry)  # type: ignore[arg-type] # whatever it will give
+            _stays(retry)
     assert retry.result()[0].verdict is Verdict.DUPLICATE
     (later,) = archive.keep(_numbered(1))
     assert (later.verdict, later.reason, later.activity) == (Verdict.DUPLICATE, Reason.DELETED, None)
@@ -453,11 +493,28 @@ def test_shared_bytes_deleted_while_the_mail_arrives_on_another_record_are_there
     with other.write() as connection:
         delete_content(connection, kept.activity or "", ReceiptState.DELETED, "anna", None)
         arriving = pool.submit(archive.keep, new_mail(raw, to=[CUSTOMER]))
-        _stays(arriving)  # type: ignore[arg-type] # whatever it will give
+        _stays(arriving)
     assert arriving.result()[0].verdict is Verdict.KEPT
     assert _raw_of(world) == [raw]
     assert count(world, tables.activity) == 1
     assert count(world, tables.upload) == 0
+
+
+def test_a_mail_that_vanishes_while_it_is_looked_for_is_written_in_the_same_transaction(
+    make: Callable[..., Archive], world: Database, other: Database, pool: ThreadPoolExecutor
+) -> None:
+    (kept,) = make().keep(_numbered(1))
+
+    def arrive() -> list[tuple[Kept, ...]]:
+        with world.write() as connection:
+            return keeping.keep(connection, [Order.of(_numbered(1, to=[CUSTOMER]), None)])
+
+    with other.write() as connection:
+        delete_content(connection, kept.activity or "", ReceiptState.DELETED, "anna", None)
+        arriving = pool.submit(arrive)
+        _stays(arriving)
+    assert arriving.result()[0][0].verdict is Verdict.KEPT
+    assert _raw_of(world) == [raw_mail()]
 
 
 def test_shared_bytes_that_another_process_is_about_to_use_are_not_deleted(
@@ -472,7 +529,7 @@ def test_shared_bytes_that_another_process_is_about_to_use_are_not_deleted(
     with world.write() as connection:
         keeping.keep(connection, [Order.of(_numbered(1, to=[CUSTOMER]), None)])
         deleting = pool.submit(take_away)
-        _stays(deleting)  # type: ignore[arg-type] # it gives nothing
+        _stays(deleting)
     deleting.result()
     assert _raw_of(world) == [raw_mail()]
     assert count(world, tables.activity) == count(world, tables.reading) == 1
