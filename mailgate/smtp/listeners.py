@@ -58,12 +58,14 @@ class BoundListener:
         return f"{_UNIX}{where}"
 
     def close(self) -> None:
-        """Listen no more. What systemd holds goes on queueing for the next process; our unix socket's file goes."""
-        if self.inode:
+        """Listen no more. What systemd holds goes on queueing for the next process; our unix socket's file goes.
+
+        Closing again changes nothing.
+        """
+        with suppress(OSError):
             path = Path(str(self.sock.getsockname()))
-            with suppress(OSError):
-                if path.stat().st_ino == self.inode:  # another process may have put its own there
-                    path.unlink()
+            if self.inode and path.stat().st_ino == self.inode:  # another process may have put its own there
+                path.unlink()
         self.sock.close()
 
 

@@ -65,6 +65,7 @@ def test_the_file_of_a_unix_socket_is_for_owner_and_group_and_goes_with_it(tmp_p
     assert listeners[0].name == f"unix:{path}"
     close(listeners)
     assert not path.exists()
+    close(listeners)
 
 
 def test_a_unix_socket_that_a_dead_process_left_is_replaced(tmp_path: Path) -> None:
