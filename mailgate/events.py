@@ -63,7 +63,7 @@ def escape(value: object) -> object:
 
 def _escape_all(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     first = {key: event[key] for key in ("timestamp", "level", "event") if key in event}
-    return {key: escape(value) for key, value in (first | event).items()}
+    return {key: escape(value) for key, value in {**first, **event}.items()}
 
 
 def set_up(*, as_json: bool | None = None) -> None:
