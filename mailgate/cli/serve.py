@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -80,4 +81,4 @@ def demo(
         again = [sys.argv[0], "demo", "--send", *(["--config", config] if config else [])]
         line("")
         line("Once mailgate serves, paste this into another terminal to send a mail and see its activity:")
-        line(f"    {shlex.join(again)}")
+        line(f"    cd {shlex.quote(str(Path.cwd()))} && {shlex.join(again)}")
