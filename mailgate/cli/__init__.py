@@ -72,6 +72,8 @@ def run(argv: Sequence[str]) -> int:
         return PIPE_CLOSED
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - one line instead of a traceback, whatever it is
         return _failed(error)
+    if result == INTERRUPTED:  # typer swallows the interrupt
+        return _failed(KeyboardInterrupt())
     return result if isinstance(result, int) else 0
 
 
@@ -81,7 +83,7 @@ def _failed(error: BaseException) -> int:
         return _fail(_words(error), next(code for kind, code in _CODES if isinstance(error, kind)))
     if isinstance(error, typer.TyperException):
         return _misused(error)
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    if isinstance(error, KeyboardInterrupt):
         return _fail("interrupted; what was done before is done", INTERRUPTED)
     if isinstance(error, OSError):
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", REFUSED)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mailgate import wire
-from mailgate.cli.opening import STDIO, AsJson, Config, login, open_desk, write_output
+from mailgate.cli.opening import STDIO, AsJson, Config, login, open_desk, whole, write_output
 from mailgate.cli.printing import body, document, line, listing
 from mailgate.cli.records import Ref
 
@@ -24,7 +24,7 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Is kept."
 def list_(
     *,
     record: Ref,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1)] = 50,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", parser=whole)] = 50,
     after: Annotated[str | None, typer.Option("--after", metavar="ID", help="Go on behind this one.")] = None,
     config: Config = "",
     as_json: AsJson = False,
@@ -62,7 +62,7 @@ def raw(*, activity: Id, config: Config = "") -> None:
 def attachment(
     *,
     activity: Id,
-    n: Annotated[int, typer.Argument(metavar="N", help="As activity show numbers them.")],
+    n: Annotated[int, typer.Argument(metavar="N", parser=whole, help="As activity show numbers them.")],
     output: Annotated[str, typer.Option("--output", metavar="FILE", help="A new file; - is stdout.")],
     config: Config = "",
     as_json: AsJson = False,

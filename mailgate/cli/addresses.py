@@ -5,13 +5,15 @@ from typing import Annotated
 import typer
 
 from mailgate import wire
-from mailgate.cli.opening import AsJson, Config, login, open_desk
+from mailgate.cli.opening import AsJson, Config, login, open_desk, whole
 from mailgate.cli.printing import document, line, listing
 from mailgate.cli.records import Ref
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 COLUMNS = ("address", "record", "state", "created_at", "expires_at", "exposed_at", "last_used_at")
+
+Grace = Annotated[int | None, typer.Option("--grace", metavar="DAYS", parser=whole, help="Take the old one so long.")]
 
 
 @app.command()
@@ -29,7 +31,7 @@ def show(*, record: Ref, config: Config = "", as_json: AsJson = False) -> None:
 def rotate(
     *,
     record: Ref,
-    grace: Annotated[int | None, typer.Option("--grace", metavar="DAYS", help="Take the old address so long.")] = None,
+    grace: Grace = None,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:

@@ -37,6 +37,14 @@ def load(config: str) -> "Settings":
         return app.load(Path(copy.name))
 
 
+def whole(text: str) -> int:
+    """Read a number typed as an option."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no whole number") from None
+
+
 @contextmanager
 def open_desk(config: str) -> Iterator["Desk"]:
     """Open the store for one command."""

@@ -1,0 +1,1 @@
+"""Tests of mailgate.store that need no database."""
