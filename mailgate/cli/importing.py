@@ -1,10 +1,8 @@
 """Imports at the command line: a progress bar on a terminal, one outcome per row, 65 if any failed."""
 
-import os
-import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
@@ -23,46 +21,35 @@ File = Annotated[str, typer.Argument(metavar="FILE.csv", help="- reads from stdi
 
 
 def run(read: "Callable[..., Iterator[RowOutcome]]", name: str, *, dry_run: bool, as_json: bool) -> int:
-    """Import a file and print what became of its rows."""
+    """Import a file and print what became of its rows; on a terminal a bar, and only the rows that failed."""
     counts: dict[str, int] = {}
     with open_input(name) as file:
-        outcomes = read(file, actor=login(), dry_run=dry_run)  # a bad header ends here, before any bar
-        with _progress(file, name) as show:
-            listing(map(wire.row_outcome, _counted(outcomes, counts, show)), COLUMNS, as_json=as_json)
+        outcomes = _counted(
+            read(file, actor=login(), dry_run=dry_run), counts
+        )  # a bad header ends here, before any bar
+        if sys.stderr.isatty():
+            outcomes = _with_bar(outcomes, file, name)
+            if sys.stdout.isatty() and not as_json:
+                outcomes = (one for one in outcomes if one.error)
+        listing(map(wire.row_outcome, outcomes), COLUMNS, as_json=as_json)
     summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "no rows"
     sys.stderr.write(f"mailgate: {summary}{' (dry run: nothing was written)' if dry_run else ''}\n")
     return FAILED_SOME if "failed" in counts else 0
 
 
-def _counted(
-    outcomes: "Iterator[RowOutcome]", counts: dict[str, int], show: Callable[[], None]
-) -> "Iterator[RowOutcome]":
+def _counted(outcomes: "Iterator[RowOutcome]", counts: dict[str, int]) -> "Iterator[RowOutcome]":
     for one in outcomes:
         counts[one.outcome.value] = counts.get(one.outcome.value, 0) + 1
-        show()
         yield one
 
 
-@contextmanager
-def _progress(file: BinaryIO, name: str) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal, unless the outcomes themselves go there."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield lambda: None
-        return
+def _with_bar(outcomes: "Iterator[RowOutcome]", file: BinaryIO, name: str) -> "Iterator[RowOutcome]":
     from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
     from rich.progress import Progress  # noqa: PLC0415 - the same
 
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("rows", total=_size(file, name))
-
-        def show() -> None:
+    total = None if name == STDIO else Path(name).stat().st_size
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rows", total=total or None)
+        for one in outcomes:
             bar.update(task, completed=None if name == STDIO else file.tell())
-
-        yield show
-
-
-def _size(file: BinaryIO, name: str) -> int | None:
-    if name == STDIO:
-        return None
-    status = os.fstat(file.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+            yield one

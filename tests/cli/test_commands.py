@@ -1,5 +1,7 @@
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -395,6 +397,38 @@ def test_an_import_tells_each_row_and_is_65_if_any_failed(world: Run) -> None:
 def test_an_import_may_come_by_stdin(world: Run) -> None:
     ran = world("user", "import", "-", stdin=b"email,name\nnew@muster.example,New\n")
     assert (ran.code, ran.out) == (0, "2\tnew@muster.example\tadded\t\n")
+
+
+def _on_a_terminal(*arguments: str) -> str:
+    """Run a command whose stdout and stderr are a terminal, and give what it shows."""
+    shown: list[bytes] = []
+    main, other = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen([sys.executable, "-m", "mailgate", *arguments], stdout=other, stderr=other, env=environment):
+        os.close(other)
+        with contextlib.suppress(OSError):  # Linux says EIO when the last writer is gone
+            while piece := os.read(main, 65536):
+                shown.append(piece)
+    os.close(main)
+    return b"".join(shown).decode()
+
+
+def test_on_a_terminal_an_import_shows_a_bar_and_what_failed(world: Run) -> None:
+    Path("r.csv").write_text("record,name\n" + "".join(f"lead:{n},N\n" for n in range(1000)) + "nonsense,N\n")
+    shown = _on_a_terminal("record", "import", "r.csv")
+    assert "rows" in shown
+    assert "%" in shown
+    assert "nonsense" in shown
+    assert "lead:7" not in shown
+    assert "mailgate: 1000 added, 1 failed" in shown
+    assert world("record", "import", "r.csv").err == "mailgate: 1 failed, 1000 unchanged\n"
+
+
+def test_on_a_terminal_a_list_is_a_table_without_markup(world: Run) -> None:
+    world("user", "set", ANNA, "--name", "[red]Anna[/red]")
+    shown = _on_a_terminal("user", "list")
+    assert "[red]Anna[/red]" in shown
+    assert "aliases" in shown
 
 
 def test_a_wrong_header_is_65_and_names_the_column(world: Run) -> None:
