@@ -21,6 +21,9 @@ from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.errors import Reason
 
 MAX_VALUE = 300
+# Libraries that quote what they were given: aiosmtpd commands and lines of mails, the drivers statements and rows. What
+# goes wrong in them is told by events of ours.
+QUIET = ("mail", "sqlalchemy", "psycopg")
 METRICS_TYPE = CONTENT_TYPE_LATEST
 
 registry = CollectorRegistry()
@@ -89,10 +92,10 @@ def set_up(*, as_json: bool | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("mailgate").setLevel(logging.INFO)
-    # aiosmtpd logs commands and lines of mails: addresses and content that have no place in a log
-    mail_log = logging.getLogger("mail")
-    mail_log.handlers[:] = [logging.NullHandler()]
-    mail_log.propagate = False
+    for name in QUIET:
+        quiet = logging.getLogger(name)
+        quiet.handlers[:] = [logging.NullHandler()]
+        quiet.propagate = False
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
