@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,6 +70,11 @@ class Client:
         self.sock = context.wrap_socket(self.sock, server_hostname=HOSTNAME)
 
     def close(self) -> None:
+        self.sock.close()
+
+    def reset(self) -> None:
+        """End the connection with RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
 

@@ -87,7 +87,11 @@ def test_a_mail_of_a_lost_client_is_waited_for() -> None:
         server.intake.may_go_on.clear()
         lost.send(b"a: b\r\n\r\n.\r\n")
         assert server.intake.receiving.wait(PATIENCE)
-        lost.close()
+        lost.reset()
+        until = time.monotonic() + PATIENCE
+        while server.server.connections:
+            assert time.monotonic() < until
+            time.sleep(0.01)
         thread = draining(server)
         thread.join(0.2)
         assert thread.is_alive()

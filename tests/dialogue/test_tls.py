@@ -2,6 +2,7 @@ import shutil
 import socket
 import ssl
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,20 @@ def test_a_tls_client_that_just_leaves_holds_nothing(tls: TlsFiles) -> None:
             client.ask("EHLO client.test")
             leave(client.sock)
             wait_until_nobody_is_connected(server)
+
+
+def test_a_client_that_does_not_answer_the_end_of_tls_is_not_waited_for(tls: TlsFiles) -> None:
+    with running(tls=tls, limits=Limits(drain_seconds=2, close_seconds=0.2)) as server:
+        client = server.connect()
+        client.greet()
+        client.ask("STARTTLS")
+        client.start_tls(trusting(tls))
+        assert client.ask("QUIT").startswith("221 ")
+        with socket.socket(fileno=client.sock.detach()) as plain:
+            plain.settimeout(PATIENCE)  # asyncio alone would wait for 30 seconds
+            with suppress(ConnectionResetError):
+                while plain.recv(1000):
+                    pass
 
 
 def test_new_connections_get_the_new_certificate_and_a_broken_one_changes_nothing(

@@ -59,6 +59,20 @@ def test_lines_come_one_by_one_and_replies_leave_together() -> None:
     on_a_wire(work)
 
 
+def test_a_line_that_comes_octet_by_octet_is_the_same() -> None:
+    async def work(wire: Wire, reader: asyncio.StreamReader, _outlet: Outlet) -> None:
+        async def drip() -> None:
+            for octet in b"NOOP\r\nQUIT\r\n":
+                reader.feed_data(bytes([octet]))
+                await asyncio.sleep(0)
+
+        dripping = asyncio.create_task(drip())
+        assert [await wire.line(5), await wire.line(5)] == [b"NOOP\r\n", b"QUIT\r\n"]
+        await dripping
+
+    on_a_wire(work)
+
+
 def test_replies_leave_when_they_are_many() -> None:
     async def work(wire: Wire, reader: asyncio.StreamReader, outlet: Outlet) -> None:
         reader.feed_data(b"NOOP\r\n" * 10_000)
@@ -117,6 +131,17 @@ def test_what_is_put_back_is_read_first() -> None:
         pending.append(wire.pending)
         wire.forget()
         assert [*pending, wire.pending] == [False, True, True, False]
+
+    on_a_wire(work)
+
+
+def test_what_is_put_back_stands_before_what_was_not_yet_read() -> None:
+    async def work(wire: Wire, reader: asyncio.StreamReader, _outlet: Outlet) -> None:
+        reader.feed_data(b"DATA\r\nabcdef")
+        assert await wire.line(5) == b"DATA\r\n"
+        assert await wire.piece(3, 5) == b"abc"
+        wire.put_back(b"bc")
+        assert await wire.piece(9, 5) == b"bcdef"
 
     on_a_wire(work)
 
