@@ -145,14 +145,14 @@ def demo(settings: Settings) -> list[tuple[RecordRef, str]]:
     """Load the small invented world and return a record of each kind with its address."""
     migrate(settings)
     with open_desk(settings) as desk:
-        return demo_world.load(desk.users, desk.records, desk.addresses)
+        return demo_world.load(desk.users, desk.records, desk.addresses, desk.policy.edition)
 
 
 def demo_mail(settings: Settings, now: datetime) -> tuple[int, str, Activity | None]:
     """Send the demo's mail through the running service; return its reply and the activity that the mail became."""
     host, port = _smtp_place(settings)
     with open_desk(settings) as desk:
-        demo_world.load(desk.users, desk.records, desk.addresses)
+        demo_world.load(desk.users, desk.records, desk.addresses, desk.policy.edition)
         bcc = desk.addresses.show(demo_world.CAMPAIGN, actor="demo").address
         mail = demo_world.a_mail(now)
         code, text = mailer.hand_over(host, port, demo_world.AUTHOR, [bcc], mail)

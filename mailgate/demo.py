@@ -10,7 +10,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 
 from mailgate.domain.entry import RecordEntry, UserEntry
-from mailgate.domain.record import RecordKind, RecordRef
+from mailgate.domain.record import Edition, RecordKind, RecordRef, exists_in
 from mailgate.errors import BadInput
 from mailgate.store.addresses import Addresses
 from mailgate.store.records import Records
@@ -48,8 +48,9 @@ RECORDS = (
 )
 
 
-def load(register: Users, records: Records, addresses: Addresses) -> list[tuple[RecordRef, str]]:
-    """Add what is missing of the world and return a record of each kind with its address."""
+def load(register: Users, records: Records, addresses: Addresses, edition: Edition) -> list[tuple[RecordRef, str]]:
+    """Add what is missing of the world and return a record of each kind that the edition has, with its address."""
+    own = [entry for entry in RECORDS if exists_in(entry.record.kind, edition)]
     users = {user.email for user in register.list()}
     there = {known.record for known in records.list()}
     _refuse_others(
@@ -58,11 +59,12 @@ def load(register: Users, records: Records, addresses: Addresses) -> list[tuple[
     for user in USERS:
         if user.email not in users:
             register.add(user, actor=_ACTOR)
-    for entry in RECORDS:
+    for entry in own:
         if entry.record not in there:
             records.add(entry, actor=_ACTOR)
-    first_of_kind = {entry.record.kind: entry.record for entry in reversed(RECORDS)}
-    return [(first_of_kind[kind], addresses.show(first_of_kind[kind], actor=_ACTOR).address) for kind in RecordKind]
+    first_of_kind = {entry.record.kind: entry.record for entry in reversed(own)}
+    shown = [first_of_kind[kind] for kind in RecordKind if kind in first_of_kind]
+    return [(record, addresses.show(record, actor=_ACTOR).address) for record in shown]
 
 
 def _refuse_others(users: set[str], records: set[str]) -> None:

@@ -142,7 +142,8 @@ class Intake:
         return Addressee(recipient=recipient, address=folded, record=found.address.record, state=found.address.state)
 
     def _lives(self, known: RecordAddress) -> bool:
-        expired = known.state is AddressState.GRACE and known.expires_at is not None and known.expires_at <= self._now()
+        # also one that was closed during its grace
+        expired = known.expires_at is not None and known.expires_at <= self._now()
         revoked = known.state is AddressState.REVOKED
         return not (expired or revoked) and exists_in(known.record.kind, self.policy.edition)
 

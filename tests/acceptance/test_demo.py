@@ -45,6 +45,11 @@ def test_the_demo_is_loaded_only_where_nothing_else_is(tmp_path: Path) -> None:
     assert b"eve@else.example" in refused.stderr
 
 
+def test_the_edition_publisher_has_six_kinds(tmp_path: Path) -> None:
+    records = [each["record"] for each in program(tmp_path).facts("demo")]
+    assert [record.partition(":")[0] for record in records] == list(RecordKind)[:-1]
+
+
 def test_a_demo_mail_without_a_service_says_what_is_missing(tmp_path: Path) -> None:
     served = program(tmp_path, MAILGATE_INSTANCE__EDITION="marketer")
     served.must("demo")

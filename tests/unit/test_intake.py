@@ -124,6 +124,13 @@ def test_an_address_in_grace_is_taken_and_noted() -> None:
     assert notes(desk, outcome) == ["old_address"]
 
 
+def test_an_address_that_was_closed_in_its_grace_is_unknown_after_it() -> None:
+    closed = replace(address("gggg", CAMPAIGN, AddressState.CLOSED), expires_at=NOW)
+    with pytest.raises(Refused) as no:
+        Desk(replace(WORLD, addresses=(closed,))).intake.check_recipient(RELAY, f"gggg@{DOMAIN}")
+    assert no.value.reason is Reason.UNKNOWN_ADDRESS
+
+
 def test_a_closed_record_is_refused_and_named_in_the_ledger() -> None:
     closed = tuple(replace(each, state=RecordState.CLOSED) for each in WORLD.records)
     desk = Desk(replace(WORLD, records=closed))
