@@ -44,7 +44,6 @@ class Reason(StrEnum):
     LOOP = "loop"
     # shape
     TOO_LARGE = "too_large"
-    HEADER_TOO_LARGE = "header_too_large"
     BARE_NEWLINE = "bare_newline"
     # trouble of ours
     STORE_DOWN = "store_down"

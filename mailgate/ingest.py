@@ -108,7 +108,7 @@ def _checked(raw: bytes, caps: Caps) -> bytes:
     if len(whole) > caps.max_size:
         raise Refused(Reason.TOO_LARGE)
     if header.body_offset(whole) > caps.max_header_size:
-        raise Refused(Reason.HEADER_TOO_LARGE)
+        raise Refused(Reason.TOO_LARGE)
     return whole
 
 

@@ -47,7 +47,7 @@ def flaw(raw: bytes, *, max_header_size: int, chunked: bool) -> Reason | None:
     """
     header = _header_size(raw, max_header_size)
     if header > max_header_size:
-        return Reason.HEADER_TOO_LARGE
+        return Reason.TOO_LARGE
     if _count(raw, b"\0", len(raw)):
         return Reason.BARE_NEWLINE
     checked = header if chunked else len(raw)

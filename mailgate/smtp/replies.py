@@ -65,8 +65,7 @@ ROWS: Mapping[Reason, Row] = {
     Reason.BOUNCE: Row(550, "7.1", "MG-BOUNCE", "Bounces are not logged."),
     Reason.MACHINE_MAIL: Row(550, "7.1", "MG-MACHINE", "Automatic mail is not logged."),
     Reason.LOOP: Row(554, "4.6", "MG-LOOP", "The mail goes round in circles."),
-    Reason.TOO_LARGE: Row(552, "3.4", "MG-SIZE", "A mail may have {value} octets at most."),
-    Reason.HEADER_TOO_LARGE: Row(552, "3.4", "MG-SIZE", "The header of a mail may have {value} octets at most."),
+    Reason.TOO_LARGE: Row(552, "3.4", "MG-SIZE", "A mail may have {value}."),
     Reason.BARE_NEWLINE: Row(554, "6.0", "MG-NEWLINE", "The mail holds NUL, or a CR or LF that is no line end."),
     Reason.STORE_DOWN: Row(451, "3.0", "MG-STORE", "This can't be done now; try later."),
     Reason.DNS: Row(451, "4.3", "MG-DNS", "A look-up in the DNS failed; try later."),
@@ -101,8 +100,7 @@ class Replies:
 
     def _shown(self, reason: Reason, value: str) -> str:
         limits = {
-            Reason.TOO_LARGE: self.max_size,
-            Reason.HEADER_TOO_LARGE: self.max_header_size,
+            Reason.TOO_LARGE: f"{self.max_size} octets at most, its header {self.max_header_size}",
             Reason.TOO_MANY_RECIPIENTS: self.max_recipients,
         }
         return str(limits[reason]) if reason in limits else printable(value)

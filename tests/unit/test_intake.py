@@ -382,7 +382,6 @@ def test_a_bug_of_ours_is_a_deferral(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (Reason.TOO_LARGE, False, Verdict.REFUSED),
         (Reason.TOO_LARGE, True, Verdict.DEFERRED),
-        (Reason.HEADER_TOO_LARGE, False, Verdict.REFUSED),
         (Reason.BARE_NEWLINE, False, Verdict.REFUSED),
         (Reason.BARE_NEWLINE, True, Verdict.REFUSED),
         (Reason.BUSY, False, Verdict.DEFERRED),

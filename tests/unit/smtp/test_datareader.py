@@ -88,8 +88,8 @@ def test_bytes_that_may_be_the_end_are_held_back() -> None:
         (b"a: b\n\nbody\n", True, Reason.BARE_NEWLINE),
         (b"no end of header\n", True, Reason.BARE_NEWLINE),
         (b"a: " + 91 * b"x" + b"\r\n\r\nbody\r\n", False, None),
-        (b"a: " + 94 * b"x" + b"\r\n\r\nbody\r\n", False, Reason.HEADER_TOO_LARGE),
-        (b"a: " + 200 * b"x", False, Reason.HEADER_TOO_LARGE),
+        (b"a: " + 94 * b"x" + b"\r\n\r\nbody\r\n", False, Reason.TOO_LARGE),
+        (b"a: " + 200 * b"x", False, Reason.TOO_LARGE),
     ],
 )
 def test_flaws(raw: bytes, chunked: bool, reason: Reason | None) -> None:
