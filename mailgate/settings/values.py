@@ -69,7 +69,7 @@ def fold_domain(text: str) -> str:
         labels = []
     folded = ".".join(labels)
     if not 0 < len(folded) <= 253 or labels[-1].isdigit():  # noqa: PLR2004 - RFC 1035 2.3.4 without the root
-        raise ValueError("is no domain: write one such as example.com")
+        raise ValueError("is no domain: write one such as muster.example")
     return folded
 
 
@@ -95,7 +95,7 @@ def host_name(text: str) -> str:
     except ValueError:
         folded = "_"
     if "_" in folded:  # RFC 1123 2.1
-        raise ValueError("is no host name: write one such as log.example.com")
+        raise ValueError("is no host name: write one such as log.muster.example")
     return folded
 
 

@@ -9,7 +9,8 @@ from mailgate import events
 from mailgate.errors import Reason
 from mailgate.smtp import replies
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -30,3 +31,10 @@ def test_the_readme_lists_every_metric_and_no_other() -> None:
 @pytest.mark.parametrize("word", ["make run", "make test", "make check", "make fmt", "make bench"])
 def test_the_readme_names_each_target(word: str) -> None:
     assert word in README
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"deploy/{path.name}" for path in (ROOT / "deploy").glob("*.md"))])
+def test_what_a_page_points_at_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert ((ROOT / page).parent / target).exists(), target

@@ -196,19 +196,19 @@ TAKEN = [
     ("smtp.listen", '"0.0.0.0:25"', "0.0.0.0:25"),
     ("smtp.listen", '"[::]:25"', "[::]:25"),
     ("smtp.listen", '"[0:0:0::1]:25"', "[::1]:25"),
-    ("smtp.listen", '"Mail.Example.COM:25"', "mail.example.com:25"),
+    ("smtp.listen", '"Mail.Example.COM:25"', "mail.muster.example:25"),
     ("smtp.listen", '"127.0.0.1:0"', "127.0.0.1:0"),
     ("lmtp.listen", '"127.0.0.1:24"', "127.0.0.1:24"),
     ("lmtp.listen", '"unix:/var/spool/postfix/mailgate/lmtp"', "unix:/var/spool/postfix/mailgate/lmtp"),
     ("metrics.listen", '""', ""),
-    ("addresses.domain", '"Log.Example.COM."', "log.example.com"),
+    ("addresses.domain", '"Log.Example.COM."', "log.muster.example"),
     ("addresses.domain", '"straße.example"', "xn--strae-oqa.example"),
     ("addresses.domain", '"xn--strae-oqa.example"', "xn--strae-oqa.example"),
-    ("senders.domains", '["Example.COM", "bücher.example"]', ["example.com", "xn--bcher-kva.example"]),
+    ("senders.domains", '["Example.COM", "bücher.example"]', ["muster.example", "xn--bcher-kva.example"]),
     (
         "senders.pairs",
         '[{envelope = "Support@Example.com", author = "Anna.Muster@Example.com"}]',
-        [{"envelope": "support@example.com", "author": "anna.muster@example.com"}],
+        [{"envelope": "support@muster.example", "author": "anna.muster@muster.example"}],
     ),
     ("dns.servers", '["192.0.2.53", "2001:db8::53", "192.0.2.53:5353", "[2001:db8::53]:5353"]', ...),
     ("replies.help_url", '"https://intranet.example/mail?x=1#mg"', "https://intranet.example/mail?x=1#mg"),
@@ -233,7 +233,7 @@ def test_taken(key: str, toml: str, value: object, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Example.COM", "example.com.", "log.localhost", "localhost", "straße.example", "STRASSE.example", "a_b.example",
+    ["Example.COM", "muster.example.", "log.localhost", "localhost", "straße.example", "STRASSE.example", "a_b.example",
      "xn--strae-oqa.example", "xn--a.example", "xn--80ak6aa92e.example", "ex\ufe0fample.com", "ex\u00adample.com",
      "ex\u200bample.com", "ex\u0301.example", "-a.example", "a-.example", "a..example", "", ".", "ex ample.com",
      "a" * 63 + ".example", "a" * 64 + ".example", "例え.テスト"],
@@ -250,7 +250,7 @@ def test_a_domain_is_spelled_as_the_domain_spells_it(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Anna@Example.com", "anna.muster+x@example.com", "Müller@Bücher.example", "STRAẞE@x.example",
+    ["Anna@Example.com", "anna.muster+x@muster.example", "Müller@Bücher.example", "STRAẞE@x.example",
      "o'hara@x.example", "n\u0303@x.example", "{a|b}~^`!#$%&*/=?@x.example"],
 )  # fmt: skip
 def test_an_address_is_spelled_as_the_domain_spells_it(text: str) -> None:
@@ -265,7 +265,7 @@ DAYS = "is not right: write a whole number from 1 to 36500"
 SIZE = 'is no size: write a number of bytes, or for example "50 MiB" (B, KiB, MiB, GiB)'
 LISTEN = "can't be listened on: write HOST:PORT or [V6]:PORT, such as 127.0.0.1:8025"
 SOCKET = "is no unix socket: write unix: and an absolute path of at most 107 bytes"
-HOST_NAME = "is no host name: write one such as log.example.com"
+HOST_NAME = "is no host name: write one such as log.muster.example"
 HELP = "is not right: write an http(s) address of at most 200 ASCII characters"
 BOOL = "is not right: write true or false"
 LANGUAGE = "is not right: write one of 'de', 'en', 'fr' or 'it'"
@@ -304,8 +304,8 @@ VALUES = [
     ("metrics.listen", ["'x'", "'unix:/run/x'"], LISTEN),
     ("lmtp.listen", ["'24'"], LISTEN),
     ("lmtp.listen", ["'unix:run/x'", "'unix:'", f"'unix:/{'x' * 107}'"], SOCKET),
-    ("addresses.domain", ["''", "'log example.com'", "'a@log.example.com'", "'log_1.example.com'"], HOST_NAME),
-    ("addresses.domain", ["'192.0.2.1'", "'[192.0.2.1]'", "'log..example.com'", "'-log.example.com'"], HOST_NAME),
+    ("addresses.domain", ["''", "'log muster.example'", "'a@log.muster.example'", "'log_1.muster.example'"], HOST_NAME),
+    ("addresses.domain", ["'192.0.2.1'", "'[192.0.2.1]'", "'log..muster.example'", "'-log.muster.example'"], HOST_NAME),
     ("replies.help_url", ["'ftp://x.example'", "'https://x.example/ä'", "'https://'", "'x'"], HELP),
     ("replies.help_url", [r'"https://x.example/\r\n250 ok"', f"'https://x.example/{'x' * 200}'"], HELP),
     ("instance.language", ["'es'", "'DE'"], LANGUAGE),
@@ -366,7 +366,7 @@ def test_a_wrong_store_is_told_without_what_may_be_a_password(
 NETWORK = 'is no network: write one such as 192.0.2.0/24 (no bits set behind the /) or "unix"'
 SERVER = "is no name server: write its IP address, IP:PORT or [V6]:PORT"
 NO_NAME = "is no name of a relay: write up to 64 of a-z, 0-9, dot, dash and underscore"
-DOMAIN = "is no domain: write one such as example.com"
+DOMAIN = "is no domain: write one such as muster.example"
 
 
 def relay(more: str, networks: str = '"192.0.2.0/24"') -> str:
