@@ -14,7 +14,7 @@ is "" and the text is still there.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape, unescape
+from html import escape
 
 import nh3
 
@@ -65,7 +65,6 @@ _LINES = markup.elements(
 )
 _CELLS = frozenset({"td", "th"})
 _SPACE = re.compile(r"[ \t\r\n\f\u00a0]+")
-_PRE_END = re.compile(r"[ \t]+\n")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
@@ -107,7 +106,7 @@ def from_text(text: str) -> str:
 
 
 def _roughly(source: str) -> str:
-    return unescape(_ANY_TAG.sub(" ", source)).strip()
+    return markup.unescaped(_ANY_TAG.sub(" ", source)).strip()
 
 
 def _nh3(source: str) -> str | None:
@@ -218,7 +217,8 @@ class _Writer:
         self._pre -= name == "pre"
 
     def whole(self) -> str:
-        text = _PRE_END.sub("\n", "".join(self._out))
+        # a regex for white space at the end of a line tries anew at each space of a run
+        text = "\n".join(row.rstrip(" \t") for row in "".join(self._out).split("\n"))
         return _EMPTY_LINES.sub("\n\n", text).strip()
 
     def _breaks(self, name: str) -> None:

@@ -63,6 +63,8 @@ _TAG = re.compile(
 _ATTRIBUTE = re.compile(r"""([^\s=/>"']+)\s*(?:=\s*("[^"]*"|'[^']*'|[^\s>]*))?""")
 _COMMENT_END = re.compile(r"--!?>")
 _BOGUS_END = re.compile(r">")
+# Python converts no number of more than 4,300 digits; long before that it names no letter
+_ENDLESS_NUMBER = re.compile(r"&#[0-9]{100,}+;?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,11 @@ def tokens(html: str) -> list[Token]:
             nest.open(token)
     nest.close_down_to(0)
     return nest.out
+
+
+def unescaped(text: str) -> str:
+    """Put letters in the place of character references; numbers of 100 digits and more become U+FFFD."""
+    return unescape(_ENDLESS_NUMBER.sub("\ufffd", text))
 
 
 class _Nest:
@@ -147,13 +154,13 @@ def _raw_tokens(html: str) -> Iterator[Token]:
             position = start + 1  # a bare "<" is text
             continue
         if start > text_from:
-            yield Token(text=unescape(html[text_from:start]))
+            yield Token(text=unescaped(html[text_from:start]))
         token, position = _tag(html, tag, endless)
         text_from = position
         if token is not None:
             yield token
     if text_from < len(html):
-        yield Token(text=unescape(html[text_from:]))
+        yield Token(text=unescaped(html[text_from:]))
 
 
 def _tag(html: str, tag: re.Match[str], endless: set[str]) -> tuple[Token | None, int]:
@@ -176,9 +183,11 @@ def _element(html: str, tag: re.Match[str], name: str, endless: set[str]) -> tup
 
 def _behind(html: str, name: str, start: int, endless: set[str]) -> int:
     """Find where the content of a dropped element ends; with the mail where raw text doesn't, as in browsers."""
-    end = None if name in endless else re.compile(rf"</{name}\b[^>]*>", re.IGNORECASE).search(html, start)
-    if end:
-        return end.end()
+    tag = None if name in endless else re.compile(rf"</{name}\b", re.IGNORECASE).search(html, start)
+    # where the first end tag has no ">", none has
+    end = html.find(">", tag.end()) if tag else -1
+    if end >= 0:
+        return end + 1
     endless.add(name)
     return len(html) if name in _RAW_TEXT else start
 
@@ -191,5 +200,5 @@ def _attributes(rest: str) -> dict[str, str]:
         value = found[2] or ""
         if value[:1] in {'"', "'"}:
             value = value[1:-1]
-        attributes.setdefault(found[1].lower(), unescape(value))
+        attributes.setdefault(found[1].lower(), unescaped(value))
     return attributes

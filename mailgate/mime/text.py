@@ -120,12 +120,13 @@ def _codec(label: str | None) -> str | None:
     if not _LABEL.fullmatch(wanted):
         return None
     meant = _MEANT.get(wanted, wanted)
-    if meant.replace("-", "_") in _NO_CHARSETS:
-        return None
     try:
         codec = codecs.lookup(meant).name
         b"".decode(codec)  # refuses what is no charset, such as zlib or hex
     except (LookupError, UnicodeError, ValueError):
+        return None
+    # Python takes unicode:escape for unicode_escape too
+    if {meant.replace("-", "_"), codec.replace("-", "_")} & _NO_CHARSETS:
         return None
     return _MEANT.get(codec, codec)
 
