@@ -4,6 +4,9 @@ Identity 1 covers the bytes that an activity is made of and leaves out all that 
 signatures, verdicts, the envelope): so the same mail is met again over any number of hops, and other content never
 passes for a duplicate. No MIME parser takes part and nothing is decoded. The version is part of the hash; it is stored
 and never computed anew. All functions are total and linear.
+
+Where the header holds a line that is no field, readers show that line, and whatever stands below it, as part of the
+body: there all of the header from that line on is covered as it stands.
 """
 
 import re
@@ -48,6 +51,8 @@ def identity(header: Header, raw: bytes, queue_id: str | None, raw_sha256: str) 
     digest = sha256(_VERSION)
     for name, value in covered:
         digest.update(b"%s:%d:%s" % (name, len(value), value))
+    for name, value in _from_garbage_on(header):
+        digest.update(b"garbage:%d:%s:%d:%s" % (len(name), name, len(value), value))
     digest.update(b"body:" + _body_sha256(raw, header.body))
     if not {b"message-id", b"date"} & {name for name, value in covered if value}:
         digest.update(f"queue:{queue_id}".encode() if queue_id else f"raw:{raw_sha256}".encode())
@@ -88,6 +93,13 @@ def _covered_fields(header: Header) -> list[tuple[bytes, bytes]]:
         if name in _COVERED or name.startswith(_CONTENT)
     ]
     return sorted(covered, key=lambda pair: pair[0])
+
+
+def _from_garbage_on(header: Header) -> list[tuple[bytes, bytes]]:
+    """Return the names and raw values of the first line that is no field and of all below it."""
+    shapes = [field.shape for field in header.fields]
+    first = shapes.index(Shape.GARBAGE) if Shape.GARBAGE in shapes else len(shapes)
+    return [(field.name, field.value) for field in header.fields[first:]]
 
 
 def _body_sha256(raw: bytes, start: int) -> bytes:

@@ -234,7 +234,8 @@ def test_taken(key: str, toml: str, value: object, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["Muster.EXAMPLE", "muster.example.", "log.localhost", "localhost", "straße.example", "STRASSE.example",
-     "a_b.example", "xn--strae-oqa.example", "xn--a.example", "xn--80ak6aa92e.example", "ex\ufe0fample.com", "ex\u00adample.com",
+     "a_b.example", "xn--strae-oqa.example",
+     "xn--a.example", "xn--80ak6aa92e.example", "ex\ufe0fample.com", "ex\u00adample.com",
      "ex\u200bample.com", "ex\u0301.example", "-a.example", "a-.example", "a..example", "", ".", "ex ample.com",
      "a" * 63 + ".example", "a" * 64 + ".example", "例え.テスト"],
 )  # fmt: skip
