@@ -113,6 +113,24 @@ def test_other_content_is_another_mail(other: bytes) -> None:
     assert identity_of(other) != identity_of(mail())
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(b"We pay 100\r\n", b"We pay 900\r\n", id="the line itself"),
+        pytest.param(b"no field\r\n to 1\r\n", b"no field\r\n to 2\r\n", id="its folded lines"),
+        pytest.param(b"no field\r\nX-Sum: 1\r\n", b"no field\r\nX-Sum: 2\r\n", id="a field below that nobody covers"),
+        pytest.param(b"no field\r\nX: 1\r\nY: 2\r\n", b"no field\r\nY: 2\r\nX: 1\r\n", id="the order below"),
+        pytest.param(b"no field\r\nX: 1\r\n", b"X: 1\r\nno field\r\n", id="its place"),
+        pytest.param(b"no field\r\nX: 1  2\r\n", b"no field\r\nX: 1 2\r\n", id="white space below"),
+        pytest.param(b"no field\r\n", b"", id="one or none"),
+    ],
+)
+def test_a_line_that_is_no_field_and_what_stands_below_it_is_content(one: bytes, other: bytes) -> None:
+    """Readers show it as the beginning of the body, so a mail that differs there looks different."""
+    assert identity_of(mail(HEADER + one)) != identity_of(mail(HEADER + other))
+    assert identity_of(mail(RECEIVED % b"4XyZ" + HEADER + one)) == identity_of(mail(HEADER + one))
+
+
 def test_the_order_of_fields_of_one_name_counts() -> None:
     assert identity_of(mail(HEADER + b"Cc: a\r\nCc: b\r\n")) != identity_of(mail(HEADER + b"Cc: b\r\nCc: a\r\n"))
 
