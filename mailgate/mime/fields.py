@@ -1,8 +1,9 @@
 """The header fields of a mail, split on its bytes in linear time.
 
 A field name is printable ASCII; white space before the colon is allowed (RFC 5322 section 4.5). The header ends at
-the first empty line. A line that is neither a field nor a continuation is skipped where a well-known field follows;
-where none does, the body starts with that line, as readers show it. A leading mbox line is skipped.
+the first empty line. A line that is neither a field nor a continuation is skipped, with the folded lines below it,
+where a well-known field follows; where none does, the body starts with that line, as readers show it. A leading mbox
+line is skipped.
 
 Who wrote a mail is decided elsewhere, by a strict rule; this one is for showing.
 
@@ -68,6 +69,7 @@ class _Splitting:
         self._items: list[tuple[str, list[bytes]]] = []
         self._lines = 0
         self._broken = False
+        self._skipping = False  # the line above is none of a field
         self._doubt: tuple[int, int] | None = None  # where that line starts, and how many fields stand above it
 
     def add(self, start: int, row: bytes) -> None:
@@ -75,14 +77,17 @@ class _Splitting:
         if name:
             self._field(name[1].decode("ascii").lower(), row[name.end() :])
         elif row[:1] in b" \t" and self._items:
-            self._items[-1][1].append(row)
+            # what a skipped line goes on with is no part of the field above it
+            if not self._skipping:
+                self._items[-1][1].append(row)
         elif self._lines or not row.startswith((b"From ", b">From ")):
-            self._broken = True
+            self._broken = self._skipping = True
             self._doubt = self._doubt or (start, len(self._items))
         self._lines += 1
 
     def _field(self, name: str, value: bytes) -> None:
         self._items.append((name, [value]))
+        self._skipping = False
         if name in _WELL_KNOWN:
             self._doubt = None
 

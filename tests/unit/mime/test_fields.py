@@ -12,6 +12,8 @@ from mailgate.mime import fields
         (b"Subject : old\r\nTo: x\r\n\r\nbody", [("subject", b"old"), ("to", b"x")], b"body"),
         (b"From a@b Mon Jan 1\r\nA: 1\r\n\r\nbody", [("a", b"1")], b"body"),
         (b"A: 1\r\nno field\r\nSubject: s\r\n\r\nbody", [("a", b"1"), ("subject", b"s")], b"body"),
+        (b"From: a\r\nno field\r\n , b\r\nTo: c\r\n\r\n", [("from", b"a"), ("to", b"c")], b""),
+        (b"From: a\r\nno field\r\n , b\r\n\r\n", [("from", b"a")], b"no field\r\n , b\r\n\r\n"),
         (b"A: 1\r\nThe body: at once\r\n\r\nmore", [("a", b"1")], b"The body: at once\r\n\r\nmore"),
         (b"no header\r\n\r\nat all", [], b"no header\r\n\r\nat all"),
         (b"\r\nbody", [], b"body"),
