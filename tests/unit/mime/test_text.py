@@ -44,6 +44,8 @@ def test_the_declared_charset_is_believed_where_it_fits(octets: bytes, label: st
         (b"caf\xe9", "punycode", "café"),
         (b"caf\xe9", "zlib", "café"),
         (b"\\x41 \xe9", "unicode_escape", "\\x41 é"),
+        (b"\\x41 \xe9", "unicode:escape", "\\x41 é"),
+        (b"\\x41 \xe9", "raw+unicode+escape", "\\x41 é"),
         ("見積書".encode("iso2022_jp"), "us-ascii", "見積書"),
         ("見積書".encode("iso2022_jp"), None, "見積書"),
         ("Grüß".encode()[:-1], "utf-8", "Grü\ufffd"),
