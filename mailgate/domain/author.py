@@ -9,7 +9,8 @@ raw 8-bit), comments outside the address, folds, and the address itself unquoted
 
 Refused, ``NO_AUTHOR``: no From field, or an empty one. ``AMBIGUOUS_AUTHOR``, with what the field says: two From
 fields; a group, a list, a source route, an ``@`` in an unquoted name that isn't the mailbox; a comment or an encoded
-word inside the address; NUL or another control; a line elsewhere that some reader may take for a From field; a From
+word inside the address; encoded words that open or close a quote or comment, where readers that know such words before
+anything else see another address; NUL or another control; a line elsewhere that some reader may take for a From field; a From
 field below a line that is no field, where some readers take the body to begin. Sender, Reply-To and Resent-From never
 stand in.
 
@@ -37,6 +38,8 @@ _WORD = re.compile(r'[^ \t()<>\[\]:;@\\,"]++')
 _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 _LITERAL = re.compile(r"\[[^\[\]\\()<>@ \t]*+\]")
 _COMMENT_MARK = re.compile(r"[()\\]")
+# RFC 2047 2, with what isn't allowed in it and is read all the same
+_WHOLE_ENCODED_WORD = re.compile(r"=\?[^?\s]{1,120}\?[bBqQ]\?[^?]*+\?=")
 _ENCODED_WORD = "=?"  # RFC 2047 2: not allowed in an address, and decoded there all the same by some
 _SHOWN = 200
 
@@ -69,7 +72,7 @@ def read_author(header: Header) -> str:
     if not text.strip(" \t"):
         raise Refused(Reason.NO_AUTHOR)
     try:
-        return _read_mailbox(text)
+        return _read_both_ways(text)
     except (_Unclear, BadInput) as error:
         raise Refused(Reason.AMBIGUOUS_AUTHOR, _shown(value)) from error
 
@@ -101,6 +104,14 @@ def _may_read_as_from(garbage: Field) -> bool:
 def _names_from(text: bytes) -> bool:
     name, colon, _ = text.partition(b":")
     return bool(colon) and _NO_LETTER.sub(b"", name).lower() == _FROM
+
+
+def _read_both_ways(text: str) -> str:
+    """Read a value as it stands, and as readers do that take encoded words for words whatever is in them."""
+    address = _read_mailbox(text)
+    if _ENCODED_WORD in text and _read_mailbox(_WHOLE_ENCODED_WORD.sub("word", text)) != address:
+        raise _Unclear
+    return address
 
 
 def _read_mailbox(text: str) -> str:

@@ -53,6 +53,8 @@ def encoded(text: str) -> bytes:
         pytest.param(b' "<bob@attack.test>," <anna@legit.test>', id="specials in quotes are a name"),
         pytest.param(b" " + encoded("Mäx (x) <b@attack.test>,") + b" <anna@legit.test>", id="an encoded name"),
         pytest.param(b" =?iso-8859-1?Q?M=FCller?= =?utf-8?q?=2C?= <anna@legit.test>", id="two encoded words"),
+        pytest.param(b" =?utf-8?q?Anna_(Muster)?= <anna@legit.test>", id="an encoded word with a whole comment in it"),
+        pytest.param(b' "=?utf-8?q?Muster,_Anna?=" <anna@legit.test>', id="an encoded word in quotes"),
         pytest.param(b" =?x?y?broken <anna@legit.test>", id="a broken encoded word is a name"),
         pytest.param(" Änna Müller <anna@legit.test>".encode(), id="a raw UTF-8 name"),
         pytest.param(b" \xc4nna M\xfcller <anna@legit.test>", id="a raw latin-1 name"),
@@ -113,6 +115,10 @@ AMBIGUOUS_BLOCKS = [
     pytest.param(
         b"From: " + encoded('"<admin@legit.test>"') + b",<second@attack.test>", id="encoded word and a mailbox"
     ),
+    pytest.param(b'From: =?x?q?"?= <b@legit.test> =?x?q?"?= <a@attack.test>', id="encoded words that open and close a quote"),
+    pytest.param(b"From: =?x?q?(?=;<b@legit.test> =?x?q?)?= <a@attack.test>", id="encoded words that do so to a comment"),
+    pytest.param(b"From: (=?x?q?)?= <b@legit.test>) <a@attack.test>", id="an encoded word that closes a comment"),
+    pytest.param(b"From: =?x?q?<b@legit.test>?=", id="an address in an encoded word, alone"),
     pytest.param(b"From: <@attack.test,@any.test:admin@legit.test>", id="source route"),
     pytest.param(b"From: <admin@legit.test>\\,<second@attack.test>", id="an escaped comma"),
     pytest.param(b"From: <any@attack.test>admin@legit.test", id="an address after the angle brackets"),
