@@ -22,7 +22,7 @@ from mailgate.mime.notes import Notes
 from mailgate.mime.tree import Part
 
 MAX_TYPE = 200
-MAX_MESSAGE_ID = 1000
+MAX_MESSAGE_ID = 512  # letters of four bytes too: PostgreSQL has 2,704 bytes for a row of an index
 MAX_ATTACHED_HEADER = 64 * 1024
 MAX_SUBJECT_NAME = 120
 

@@ -1,5 +1,6 @@
 """The archive under trouble: many at once, failing, waiting, racing with deletes. What it keeps is tests/contract's."""
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from mailgate import events
+from mailgate import events, mime
 from mailgate.domain.activity import NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.record import RecordRef
@@ -170,6 +171,15 @@ def test_a_commit_has_a_limit(
     gate.open.set()
     assert {future.result()[0].verdict for future in small} == {Verdict.KEPT}
     assert commits == [1, 4, 4, 3, 2]
+
+
+def test_a_mail_with_the_longest_message_id_is_kept(make: Callable[..., Archive], world: Database) -> None:
+    letters = random.Random(1)  # noqa: S311 - no secret: letters of four bytes that no index can compress
+    long = "".join(chr(letters.randrange(0x20000, 0x2A000)) for _ in range(2000))
+    mail = mime.read(raw_mail().replace(b"<1@firma.example>", f"<{long}>".encode()))
+    kept = make().keep(replace(new_mail(), mail=mail))
+    assert [each.verdict for each in kept] == [Verdict.KEPT]
+    assert rows(world, tables.activity)[0]["message_id"] == rows(world, tables.ledger)[0]["message_id"]
 
 
 def test_all_that_queued_is_kept_though_it_came_from_many_threads(
