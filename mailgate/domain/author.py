@@ -10,9 +10,9 @@ raw 8-bit), comments outside the address, folds, and the address itself unquoted
 Refused, ``NO_AUTHOR``: no From field, or an empty one. ``AMBIGUOUS_AUTHOR``, with what the field says: two From
 fields; a group, a list, a source route, an ``@`` in an unquoted name that isn't the mailbox; a comment or an encoded
 word inside the address; encoded words that open or close a quote or comment, where readers that know such words before
-anything else see another address; NUL or another control; a line elsewhere that some reader may take for a From field; a From
-field below a line that is no field, where some readers take the body to begin. Sender, Reply-To and Resent-From never
-stand in.
+anything else see another address; NUL or another control; a line elsewhere that some reader may take for a From field;
+a From field below a line that is no field, where some readers take the body to begin. Sender, Reply-To and Resent-From
+never stand in.
 
 Limits: no charset is decoded, for names don't matter here; a name of more than 1,000 words is refused. Linear time, no
 recursion, whatever the size.

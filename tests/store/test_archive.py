@@ -174,7 +174,7 @@ def test_a_commit_has_a_limit(
 
 
 def test_a_mail_with_the_longest_message_id_is_kept(make: Callable[..., Archive], world: Database) -> None:
-    letters = random.Random(1)  # noqa: S311 - no secret: letters of four bytes that no index can compress
+    letters = random.Random(1)  # letters of four bytes that no index can compress
     long = "".join(chr(letters.randrange(0x20000, 0x2A000)) for _ in range(2000))
     mail = mime.read(raw_mail().replace(b"<1@firma.example>", f"<{long}>".encode()))
     kept = make().keep(replace(new_mail(), mail=mail))

@@ -115,8 +115,12 @@ AMBIGUOUS_BLOCKS = [
     pytest.param(
         b"From: " + encoded('"<admin@legit.test>"') + b",<second@attack.test>", id="encoded word and a mailbox"
     ),
-    pytest.param(b'From: =?x?q?"?= <b@legit.test> =?x?q?"?= <a@attack.test>', id="encoded words that open and close a quote"),
-    pytest.param(b"From: =?x?q?(?=;<b@legit.test> =?x?q?)?= <a@attack.test>", id="encoded words that do so to a comment"),
+    pytest.param(
+        b'From: =?x?q?"?= <b@legit.test> =?x?q?"?= <a@attack.test>', id="encoded words that open and close a quote"
+    ),
+    pytest.param(
+        b"From: =?x?q?(?=;<b@legit.test> =?x?q?)?= <a@attack.test>", id="encoded words that do so to a comment"
+    ),
     pytest.param(b"From: (=?x?q?)?= <b@legit.test>) <a@attack.test>", id="an encoded word that closes a comment"),
     pytest.param(b"From: =?x?q?<b@legit.test>?=", id="an address in an encoded word, alone"),
     pytest.param(b"From: <@attack.test,@any.test:admin@legit.test>", id="source route"),
