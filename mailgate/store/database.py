@@ -186,7 +186,9 @@ def _open_sqlite(url: URL, *, create: bool) -> Database:
             _choose_journal(connection, path, safe=safe)
     except Deferred as error:
         database.close()
-        raise Misconfigured(f"{path} can't be opened as a SQLite database: {_first_line(error)}") from None
+        raise Misconfigured(
+            f"store.url: {path} can't be opened as a SQLite database ({_first_line(error)}): name another file"
+        ) from None
     except BaseException:
         database.close()
         raise
@@ -197,15 +199,19 @@ def _find_file(path: Path, *, create: bool) -> None:
     if path.is_file():
         return
     if path.exists():
-        raise Misconfigured(f"{path} is no file: store.url must name one")
+        raise Misconfigured(f"store.url: {path} is no file: name one")
     if not create:
-        raise Misconfigured(f"no database at {path}: check data_dir and store.url, or make one with mailgate migrate")
+        raise Misconfigured(
+            f"store.url: no database at {path}: check it and data_dir, or make one with mailgate migrate"
+        )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its -wal and -shm files the mode of this one
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     except OSError as error:
-        raise Misconfigured(f"{path} can't be made: {error.strerror}") from None
+        raise Misconfigured(
+            f"store.url: {path} can't be made ({error.strerror}): name a place (or data_dir) where this user may write"
+        ) from None
 
 
 def _sqlite_engine(url: URL, module: ModuleType, *, begin: str, size: int, pragmas: tuple[str, ...]) -> Engine:
@@ -240,8 +246,8 @@ def _choose_journal(connection: Connection, path: Path, *, safe: bool) -> None:
     connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
     if chosen != wanted:
         raise Misconfigured(
-            f"{path} can't be set to journal mode {wanted} (it is {chosen}): another process has it open, "
-            "or its file system can't lock"
+            f"store.url: {path} can't be set to journal mode {wanted} (it is {chosen}): end what has it open, "
+            "or move it to a file system that can lock"
         )
 
 
@@ -260,7 +266,10 @@ def _open_postgresql(url: URL, *, allow_unsafe: bool) -> Database:
         _check_server(database, allow_unsafe=allow_unsafe)
     except Deferred as error:
         database.close()
-        raise Misconfigured(f"the database at {database.place} can't be reached: {_first_line(error)}") from None
+        raise Misconfigured(
+            f"store.url: the database at {database.place} can't be reached ({_first_line(error)}): "
+            "start it, or mend the URL"
+        ) from None
     except BaseException:
         database.close()
         raise
@@ -297,8 +306,8 @@ def _check_server(database: Database, *, allow_unsafe: bool) -> None:
     off = [name for name, value in values.items() if value == "off"]
     if off and not allow_unsafe:
         raise Misconfigured(
-            f"the database at {database.place} runs with {' and '.join(off)} off and may lose mails it said yes to: "
-            "turn it on (store.allow_unsafe is for tests)"
+            f"store.url: the database at {database.place} runs with {' and '.join(off)} off and may lose mails it said "
+            "yes to: turn it on (store.allow_unsafe is for tests)"
         )
 
 

@@ -58,7 +58,7 @@ def check_schema(database: Database) -> None:
         found = _revision(connection)
         _refuse_strange(connection, database, found)
         if found != _newest() or not triggers.complete(connection):
-            raise Misconfigured(f"the schema of {database.place} is old or not there: run mailgate migrate")
+            raise Misconfigured(f"store.url: the schema of {database.place} is old or not there: run mailgate migrate")
 
 
 def _is_current(database: Database) -> bool:
@@ -69,10 +69,13 @@ def _is_current(database: Database) -> bool:
 def _refuse_strange(connection: Connection, database: Database, found: str | None) -> None:
     if found is not None and found not in _known():
         raise Misconfigured(
-            f"the schema of {database.place} is newer than this mailgate (revision {found}): install the newer one"
+            f"store.url: the schema of {database.place} is newer than this mailgate (revision {found}): "
+            "install the newer one"
         )
     if found is None and set(inspect(connection).get_table_names()) & set(metadata.tables):
-        raise Misconfigured(f"{database.place} holds tables that mailgate did not make: give it a database of its own")
+        raise Misconfigured(
+            f"store.url: {database.place} holds tables that mailgate did not make: give it a database of its own"
+        )
 
 
 def _revision(connection: Connection) -> str | None:
@@ -130,7 +133,9 @@ def _check_foreign_keys(connection: Connection, database: Database) -> None:
     broken = {row[0] for row in connection.exec_driver_sql("PRAGMA foreign_key_check")}
     if broken:
         tables = ", ".join(sorted(broken))
-        raise Misconfigured(f"{database.place} holds rows that refer to nothing ({tables}): nothing was changed")
+        raise Misconfigured(
+            f"store.url: {database.place} holds rows that refer to nothing ({tables}): nothing was changed"
+        )
 
 
 def _copy(path: Path, revision: str) -> None:
