@@ -26,10 +26,12 @@ def activated(served: Program, listener: socket.socket, log: Path) -> Iterator[s
     environment = served.environment | {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "smtp"}
     moved = f'exec 3<&{listener.fileno()}; LISTEN_PID=$$ exec "{MAILGATE}" serve'
     with log.open("ab") as sink_file:
+        started = log.read_text().count('"started"')
         process = subprocess.Popen(
             ["bash", "-c", moved], env=environment, stderr=sink_file, stdout=sink_file, pass_fds=[listener.fileno()]
         )
     try:
+        wait_for(lambda: log.read_text().count('"started"') > started)  # before, SIGTERM ends it as it ends anything
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
