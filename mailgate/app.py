@@ -33,7 +33,7 @@ from mailgate.smtp.limits import Limits
 from mailgate.smtp.listeners import BoundListener, Listen, open_sockets
 from mailgate.smtp.replies import Replies
 from mailgate.smtp.server import Server
-from mailgate.smtp.tls import TlsFiles
+from mailgate.smtp.tls import Certificates, TlsFiles
 from mailgate.store.activities import Activities
 from mailgate.store.addresses import Addresses
 from mailgate.store.archive import Archive
@@ -70,8 +70,10 @@ def load(path: Path | None) -> Settings:
 
 
 def check_config(settings: Settings) -> None:
-    """Check what can be checked without opening anything."""
+    """Check what can be checked without opening a store or a port."""
     policy(settings)
+    if files := _tls_files(settings):
+        Certificates(files)
 
 
 def policy(settings: Settings) -> Policy:
@@ -194,6 +196,7 @@ def _smtp_place(settings: Settings) -> tuple[str, int]:
 def serve(settings: Settings) -> int:
     """Take mail until SIGTERM or SIGINT; the exit code is 0 when everything ended in time."""
     events.set_up()
+    check_config(settings)
     rules = policy(settings)
     inherited = systemd.inherited_sockets()
     with ExitStack() as stack:
