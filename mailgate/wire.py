@@ -1,7 +1,7 @@
 """The shapes that scripts see: domain values as JSON, and what people type as domain values.
 
-All keys are always there, ``null`` or ``[]`` where empty. Times are ISO 8601 in UTC with ``Z``, days ``YYYY-MM-DD``,
-e-mails folded. Nothing here reads or writes anything.
+All keys are always there, ``null`` or ``[]`` where empty: an empty text is ``null`` too. Times are ISO 8601 in UTC
+with ``Z``, days ``YYYY-MM-DD``, e-mails folded. Nothing here reads or writes anything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -85,9 +85,9 @@ def activity(one: Activity) -> Json:
         "topic": one.topic,
         "origin": one.origin.value,
         "read_only": one.read_only,
-        "subject": one.subject,
-        "text": one.text,
-        "html": one.html,
+        "subject": one.subject or None,
+        "text": one.text or None,
+        "html": one.html or None,
         "languages": list(one.languages),
         "content": {language: _content(content) for language, content in one.content.items()},
         "sent_languages": {email: list(languages) for email, languages in one.sent_languages.items()},
@@ -103,7 +103,7 @@ def activity(one: Activity) -> Json:
         "participants": [_participant(participant) for participant in one.participants],
         "documents": [document(one_document) for one_document in one.documents],
         "links": list(one.links),
-        "message_id": one.message_id,
+        "message_id": one.message_id or None,
         "raw_sha256": one.raw_sha256,
         "raw_size": one.raw_size,
         "trust": one.trust,
@@ -199,7 +199,7 @@ def _roled(roled: RoledRecord) -> Json:
 def _participant(one: Participant) -> Json:
     return {
         "email": one.email,
-        "name": one.name,
+        "name": one.name or None,
         "header": one.header,
         "side": one.side.value,
         "record": str(one.record) if one.record else None,
@@ -207,7 +207,7 @@ def _participant(one: Participant) -> Json:
 
 
 def _content(one: Content) -> Json:
-    return {"subject": one.subject, "text": one.text, "html": one.html}
+    return {"subject": one.subject or None, "text": one.text or None, "html": one.html or None}
 
 
 def _note(one: Note) -> Json:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_an_activity_in_full() -> None:
     assert shown["sent_languages"] == {"k@k.example": ["de", "en"]}
     assert shown["participants"] == [
         {"email": "k@k.example", "name": "K", "header": "to", "side": "external", "record": "contact:12"},
-        {"email": "anna@a.example", "name": "", "header": "from", "side": "internal", "record": None},
+        {"email": "anna@a.example", "name": None, "header": "from", "side": "internal", "record": None},
     ]
     assert shown["documents"] == [
         {"n": 1, "name": "a.pdf", "type": "application/pdf", "size": 8, "sha256": "ff", "inline": True}
@@ -115,10 +116,11 @@ def test_an_activity_in_full() -> None:
     assert shown["notes"] == [{"code": "signed", "text": "It is signed."}]
 
 
-def test_a_bare_activity_has_null_or_nothing_where_it_is_empty() -> None:
-    shown = wire.activity(BARE)
+@pytest.mark.parametrize("bare", [BARE, replace(BARE, text="", html="", message_id="")])
+def test_a_bare_activity_has_null_or_nothing_where_it_is_empty(bare: Activity) -> None:
+    shown = wire.activity(bare)
     empty: Iterable[str] = (key for key in shown if shown[key] in (None, [], {}))
-    filled = "id record type topic origin read_only subject occurred_at recorded_at recorder trust"
+    filled = "id record type topic origin read_only occurred_at recorded_at recorder trust"
     assert set(empty) == {*ACTIVITY_KEYS.split()} - {*filled.split()}
 
 
