@@ -66,6 +66,8 @@ class Dialogue:
         self._errors = 0
         self._bad_recipients = 0
         self._refused_data = False
+        self._served = False  # a mail was settled, whatever became of it
+        self._began = asyncio.get_running_loop().time()
         self._in_body = False  # what comes next is part of a mail: commands can't be told apart any more
         self._commands = self._all_commands()
 
@@ -85,6 +87,15 @@ class Dialogue:
         if last_words not in {None, replies.SHUTTING_DOWN}:
             events.protocol_trouble(relay=self._relay.name, what=str(last_words))
         await self._wire.flush()
+
+    def settling_seconds(self) -> float:
+        """Say how long a client that has just come may still begin its first mail although we drain.
+
+        Told 421 instead of a greeting, Postfix puts the mail off to its next queue run: a restart would refuse it.
+        """
+        fresh = min(self._limits.fresh_seconds, self._limits.drain_seconds / 2)
+        left = self._began + fresh - asyncio.get_running_loop().time()
+        return 0.0 if self._served else max(0.0, left)
 
     def end(self) -> None:
         """Give up what was begun. To be called once ``run`` has ended, however it did."""
@@ -113,7 +124,7 @@ class Dialogue:
     async def _talk(self) -> None:
         self._wire.say(f"220 {self._shared.hostname} {'LMTP' if self._lmtp else 'ESMTP'} mailgate")
         while True:
-            if self._shared.draining and self._mail is None:
+            if self._shared.draining and self._mail is None and self.settling_seconds() <= 0:
                 raise Goodbye(replies.SHUTTING_DOWN)
             line = await self._next_line()
             try:
@@ -358,6 +369,7 @@ class Dialogue:
         outcomes = await asyncio.shield(self._shared.store(mail, mail.envelope(self._relay), came))
         self._tell(outcomes, each=self._lmtp and last)
         self._errors = 0
+        self._served = True
         await self._wire.flush()
         events.replied(asyncio.get_running_loop().time() - began)
 

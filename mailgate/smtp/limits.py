@@ -21,6 +21,7 @@ class Limits:
     data_seconds: float = 600  # for a whole mail, and more by ``data_pace``: an honest slow transfer passes
     data_pace: int = 8192  # octets per second that a mail may take longer for
     write_seconds: float = 60  # until a client has read our replies
+    fresh_seconds: float = 5  # in which a client that has just come may begin a mail although we drain
     close_seconds: float = 10  # until a client lets a connection end
     stranger_seconds: float = 30  # for the whole stay of a client that is no registered relay
     bad_recipients: int = 20  # of one connection; the answers to further ones come later

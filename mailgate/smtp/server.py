@@ -1,7 +1,8 @@
 """Takes connections from the listeners, within the limits, until it is drained.
 
 At ``max_connections`` it stops accepting, and the kernel's backlog waits. A peer above its own cap is told 421. After
-``drain`` nobody new is taken, idle clients are told 421, mails in flight get ``drain_seconds`` to finish.
+``drain`` nobody new is taken, idle clients are told 421, who has just come may hand over one mail, and mails in flight
+get ``drain_seconds`` to finish.
 
 Raises ``Misconfigured`` when made, for a broken certificate.
 """

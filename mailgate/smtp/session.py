@@ -53,12 +53,24 @@ class SmtpSession(SMTP):
         )
 
     def wind_up(self) -> None:
-        """Say goodbye if nothing is under way; else the dialogue does so once its mail is done."""
+        """Say goodbye if nothing is under way; else the dialogue does so once its mail is done.
+
+        A client that has just come is let begin its first mail; it is looked at again when that time is over.
+        """
+        if seconds := self._settling_seconds():
+            asyncio.get_running_loop().call_later(seconds, self.wind_up)
+            return
         idle = self._dialogue.idle if self._dialogue else self.peer.relay is None
         if self._wire and self.transport and idle:
             self._wire.say(replies.SHUTTING_DOWN)
             self._wire.send()
             self.transport.close()
+
+    def _settling_seconds(self) -> float:
+        if self._dialogue:
+            return self._dialogue.settling_seconds()
+        begins = self.peer.relay is not None and not self._closing and not self._lost.is_set()
+        return self._shared.limits.fresh_seconds if begins else 0.0
 
     def cut_off(self) -> None:
         """End it now."""

@@ -20,7 +20,7 @@ def draining(server: Running) -> threading.Thread:
 
 
 def test_idle_clients_are_told_and_nobody_new_is_taken(tmp_path: Path) -> None:
-    with running(folder=tmp_path, limits=Limits(drain_seconds=PATIENCE)) as server:
+    with running(folder=tmp_path, limits=Limits(drain_seconds=PATIENCE, fresh_seconds=0)) as server:
         idle, fresh, stranger = server.connect(), server.connect("lmtp"), server.connect(source="127.0.0.9")
         idle.greet()
         assert fresh.reply().startswith("220 ")
@@ -34,6 +34,32 @@ def test_idle_clients_are_told_and_nobody_new_is_taken(tmp_path: Path) -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), PATIENCE)
         assert not (tmp_path / "lmtp").exists()
+
+
+def test_who_has_just_come_hands_over_one_mail_and_is_told_then() -> None:
+    with running(limits=Limits(drain_seconds=PATIENCE, fresh_seconds=PATIENCE / 2)) as server:
+        greeted, unheard = server.connect(), server.connect()
+        greeted.greet()
+        thread = draining(server)
+        for client in (greeted, unheard):
+            if client is unheard:
+                client.greet()
+            client.open_mail()
+            client.ask("DATA")
+            client.send(b"a: b\r\n\r\n.\r\n")
+            assert client.reply().startswith("250 2.0.0 [MG-KEPT] ")
+            assert client.reply().startswith("421 4.3.2 ")
+        thread.join(PATIENCE)
+        assert server.results == [0]
+
+
+def test_who_has_just_come_and_says_nothing_is_told_after_a_while() -> None:
+    with running(limits=Limits(drain_seconds=PATIENCE, fresh_seconds=0.2)) as server:
+        silent = server.connect()
+        silent.greet()
+        draining(server).join(PATIENCE)
+        assert server.results == [0]
+        assert silent.reply().startswith("421 4.3.2 ")
 
 
 def test_mails_in_flight_finish_wherever_they_are_and_no_other_begins() -> None:
