@@ -295,6 +295,8 @@ class Intake:
     def _seen(self, fields: header.Header) -> _Seen:
         try:
             wrote: str | None = author.read_author(fields)
+            if wrote and routing.is_ours(wrote, self.policy.domain):
+                wrote = routing.masked(wrote)  # a record address is a secret, also where a loop brings it back
         except Refused:
             wrote = None
         return _Seen(queue_id=identity.queue_id(fields), message_id=identity.message_id(fields) or None, author=wrote)

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
 
+from mailgate.domain import routing
 from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.record import AddressState, Edition, RecordKind, RecordRef, RecordState
@@ -246,6 +247,14 @@ def test_what_is_refused_is_in_the_ledger_and_nowhere_else(mail: str, sender: st
         CAMPAIGN,
     )
     assert entry.message_id == "<1@firma.example>"
+
+
+def test_a_record_address_as_author_is_a_secret_in_the_ledger_too() -> None:
+    desk = Desk()
+    (outcome,) = desk.send(MAIL.replace(ANNA.email, ADDRESS))
+    assert outcome.reason is Reason.LOOP
+    (entry,) = desk.archive.ledger
+    assert entry.author == routing.masked(ADDRESS)
 
 
 @pytest.mark.parametrize(
