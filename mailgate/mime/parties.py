@@ -5,7 +5,7 @@ words are names, never addresses. Groups (RFC 5322 section 3.4) give their membe
 is no address is kept as a name with e-mail "".
 
 Who wrote a mail, in the sense of who may, is decided elsewhere, strictly. Raises nothing; no recursion, linear; at most
-``MAX_PARTIES``.
+``MAX_PARTIES`` are looked at, the repeated ones too, in at most ``MAX_BYTES``.
 """
 
 import re
@@ -19,6 +19,7 @@ from mailgate.mime import text, words
 from mailgate.mime.fields import Fields
 
 MAX_PARTIES = 20_000
+MAX_BYTES = 1024 * 1024  # of all these fields together
 MAX_NAME = 500
 HEADERS = frozenset({"from", "sender", "to", "cc", "bcc"})
 
@@ -29,15 +30,23 @@ _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 
 
 def read(fields: Fields) -> tuple[tuple[Party, ...], bool]:
-    """Return the parties, each once per header, and whether there were more than ``MAX_PARTIES``."""
+    """Return the parties, each once per header, and whether there were more than the limits allow."""
     found: dict[Party, None] = {}
+    seen = 0
+    room = MAX_BYTES
     for header, value in fields.items:
         if header not in HEADERS:
             continue
-        for mailbox in _mailboxes(words.unfold(value)):
+        whole = words.unfold(value)
+        read = whole if len(whole) <= room else whole[:room].rpartition(b",")[0]
+        for mailbox in _mailboxes(read):
+            if seen == MAX_PARTIES:
+                return tuple(found), True
+            seen += 1
             found.setdefault(_party(header, mailbox))
-            if len(found) > MAX_PARTIES:
-                return tuple(found)[:MAX_PARTIES], True
+        if len(whole) > room:
+            return tuple(found), True
+        room -= len(whole)
     return tuple(found), False
 
 

@@ -41,6 +41,8 @@ CASES = {
     "900 nested comments": b"From: " + b"(" * 900 + b")" * 900 + b" a@a.example\r\n\r\nx",
     "8,000 dots in a phrase": b"From: " + b". " * 8000 + b"<a@a.example>\r\n\r\nx",
     "To of a million angles": b"To: " + b"<" * MEGA + b"\r\n\r\nx",
+    "To of a million times the same": b"To: " + b"<a>," * MEGA + b"\r\n\r\nx",
+    "To of four million commas": b"To: " + b"," * (4 * MEGA) + b"\r\n\r\nx",
     "To of escaped quotes": b"To: " + b'"\\' * (MEGA // 2) + b"\r\n\r\nx",
     "20,000 To": b"To: " + spaced(b"u%d@d.example,", 20_000) + b"\r\n\r\nx",
     "5,000 invalid encoded words": b"Subject: " + spaced(b"=?no%d?q?=ff?=", 5000) + b"\r\n\r\nx",

@@ -63,3 +63,11 @@ def test_parties_beyond_the_limit_are_cut_and_told() -> None:
     many = b", ".join(b"u%d@a.example" % n for n in range(parties.MAX_PARTIES + 1))
     read, more = parties.read(fields.split(b"To: " + many + b"\r\n\r\n"))
     assert (len(read), more) == (parties.MAX_PARTIES, True)
+
+
+def test_the_repeated_ones_count_and_nothing_is_cut_in_two() -> None:
+    same = b"u@a.example," * (parties.MAX_PARTIES + 1)
+    assert parties.read(fields.split(b"To: " + same + b"\r\n\r\n")) == ((Party("to", "u@a.example", ""),), True)
+    named = b'To: "%b" <u@a.example>, anna@firma.example\r\n' % (b"x" * (parties.MAX_BYTES - 30))
+    read, more = parties.read(fields.split(named + b"Cc: c@a.example\r\n\r\n"))
+    assert ([party.email for party in read], more) == (["u@a.example"], True)
