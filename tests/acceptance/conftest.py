@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mailgate import app
 from tests.acceptance.postfix import installed
 from tests.acceptance.program import Program, program
 
@@ -32,5 +33,5 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     extra = {"MAILGATE_STORE__ALLOW_UNSAFE": "true"} if url else {}
     settled = program(tmp_path, url, **extra)
-    settled.must("migrate")
+    app.migrate(settled.settings())
     return settled

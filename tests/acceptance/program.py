@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mailgate import app
+from mailgate.domain.entry import RecordEntry, UserEntry
+from mailgate.domain.record import RecordRef
+from mailgate.settings import Settings, load
 from tests.acceptance.postfix import answers, free_port, wait_for
 
 MAILGATE = str(Path(sys.executable).with_name("mailgate"))
@@ -37,6 +41,18 @@ class Program:
         done = self.run(*arguments, "--json")
         assert done.returncode == 0, done.stderr.decode()
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def settings(self) -> Settings:
+        """Read the settings as the program does."""
+        return load(None, self.environment)
+
+    def settle(self, user: str, *records: str) -> list[str]:
+        """Set up a user and records, quickly: in this process. Gives the records' addresses."""
+        with app.open_desk(self.settings()) as desk:
+            desk.users.add(UserEntry.read(user, name="Anna Muster"), actor="test")
+            for record in records:
+                desk.records.add(RecordEntry.read(record, name=record), actor="test")
+            return [desk.addresses.show(RecordRef.parse(record), actor="test").address for record in records]
 
     def must(self, *arguments: str) -> str:
         """Run a command that must succeed and give what it printed."""

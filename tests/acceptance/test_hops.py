@@ -34,9 +34,7 @@ def hand_over(relay: Postfix, recipient: str, mails: list[bytes]) -> None:
 
 
 def test_one_hop_and_two_hops_give_one_activity(served: Program, tmp_path: Path) -> None:
-    served.must("user", "add", ANNA, "--name", "Anna Muster")
-    served.must("record", "add", "campaign:4711", "--name", "Herbst")
-    address = served.must("address", "show", "campaign:4711")
+    (address,) = served.settle(ANNA, "campaign:4711")
     mails = [messages.with_author(path.read_bytes(), ANNA) for path in NAMED]
     assert len(mails) > 10
     near = {"record_domain": DOMAIN, "elsewhere": "discard:", "extra": AS_FROM_ELSEWHERE}

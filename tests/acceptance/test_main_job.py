@@ -52,10 +52,7 @@ class World:
 
 @pytest.fixture(params=["smtp", "lmtp"])
 def world(request: pytest.FixtureRequest, served: Program, tmp_path: Path) -> Iterator[World]:
-    served.must("user", "add", ANNA, "--name", "Anna Muster")
-    served.must("record", "add", "customer:1", "--name", "Kunde AG", "--email", CLIENT)
-    served.must("record", "add", "campaign:4711", "--name", "Herbst", "--relate", "customer=customer:1")
-    campaign, customer = served.must("address", "show", "campaign:4711"), served.must("address", "show", "customer:1")
+    campaign, customer = served.settle(ANNA, "campaign:4711", "customer:1")
     with contextlib.ExitStack() as stack:
         # Postfix's lmtp client opens the socket as user postfix, who may not look into pytest's folders
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailgate-lmtp-")))

@@ -39,9 +39,7 @@ def activated(served: Program, listener: socket.socket, log: Path) -> Iterator[s
 
 
 def test_a_restart_refuses_nobody(served: Program, tmp_path: Path) -> None:
-    served.must("user", "add", ANNA, "--name", "Anna Muster")
-    served.must("record", "add", "campaign:4711", "--name", "Herbst")
-    address = served.must("address", "show", "campaign:4711")
+    (address,) = served.settle(ANNA, "campaign:4711")
     with socket.socket() as listener, sink() as elsewhere:
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
