@@ -43,7 +43,8 @@ def ingest(intake: Intake, handed: Handed, caps: Caps) -> list[Outcome]:
     """Hand a mail in; the outcomes are in the order of the recipients."""
     relay = _relay(intake, handed.relay)
     if relay is None:
-        return [_outcome(one, Refused(Reason.BAD_RELAY)) for one in handed.recipients]
+        stranger = intake.softened(Refused(Reason.BAD_RELAY))
+        return [_outcome(one, stranger) for one in handed.recipients]
     said_no: dict[int, Outcome] = {}
     addressees: dict[int, Addressee] = {}
     for n, recipient in enumerate(handed.recipients):
@@ -65,14 +66,14 @@ def explain(intake: Intake, handed: Handed, caps: Caps, tell: Tell) -> Outcome:
     first = handed.recipients[0] if handed.recipients else ""
     relay = _relay(intake, handed.relay)
     if relay is None:
-        return _outcome(first, Refused(Reason.BAD_RELAY))
+        return _outcome(first, intake.softened(Refused(Reason.BAD_RELAY)))
     try:
         tell("relay", f"{handed.relay} is {relay.name}, {relay.trust.value}")
         raw = _checked(handed.raw, caps)
         tell("shape", f"{len(raw)} bytes")
         intake.explain(_sender(handed), relay, handed.recipients, raw, tell)
     except (Refused, Deferred) as no:
-        return _outcome(first, no)
+        return _outcome(first, intake.softened(no))
     return Outcome(recipient=first, verdict=Verdict.KEPT, ledger_id=NOT_STORED)
 
 

@@ -104,7 +104,7 @@ class Intake:
     def _said_no(self, relay: Relay, recipient: str, no: Refused | Deferred) -> Refused | Deferred:
         if no.reason in UNWRITABLE:
             return no
-        answer = self._softened(no)
+        answer = self.softened(no)
         verdict = _verdict(answer)
         try:
             self._write_no(relay, no, verdict)
@@ -174,18 +174,41 @@ class Intake:
         return outcomes
 
     def explain(self, envelope_sender: str, relay: Relay, recipients: Sequence[str], raw: bytes, tell: Tell) -> None:
-        """Walk the same rules and tell each by name with what it said; stores nothing. Raises what they raise."""
-        addressees = tuple(self._addressee(recipient, tell) for recipient in recipients)
-        envelope = Envelope(relay=relay, sender=envelope_sender, addressees=addressees)
-        delivery = Delivery(envelope=envelope, raw=raw, received_at=self._now())
-        new = self._judge(delivery, header.split(raw), tell)
+        """Walk the same rules and tell each by name with what it said; stores nothing. Raises what they raise.
+
+        As in SMTP a wrong recipient among others is told and left out; only where all are wrong that is the end.
+        """
+        try:
+            addressees = self._explained(recipients, tell)
+            envelope = Envelope(relay=relay, sender=envelope_sender, addressees=addressees)
+            delivery = Delivery(envelope=envelope, raw=raw, received_at=self._now())
+            new = self._judge(delivery, header.split(raw), tell)
+        except (Refused, Deferred) as no:
+            raise self.softened(no) from None
         tell("identity", new.identity)
         for activity in new.activities:
             tell("activity", f"one on {activity.record} with {len(activity.participants)} participants")
 
     def explain_recipient(self, recipient: str, tell: Tell) -> Addressee:
         """Walk the rules of an envelope recipient alone; stores and counts nothing. Raises what they raise."""
-        return self._addressee(recipient, tell)
+        try:
+            return self._addressee(recipient, tell)
+        except (Refused, Deferred) as no:
+            raise self.softened(no) from None
+
+    def _explained(self, recipients: Sequence[str], tell: Tell) -> tuple[Addressee, ...]:
+        found: list[Addressee] = []
+        wrong: list[Refused | Deferred] = []
+        for recipient in recipients:
+            try:
+                found.append(self._addressee(recipient, tell))
+            except (Refused, Deferred) as no:
+                wrong.append(no)
+                if len(recipients) > 1:
+                    tell("recipient", f"{recipient} is not taken: {no.reason.value}")
+        if wrong and not found:
+            raise wrong[0]
+        return tuple(found)
 
     def _judge(self, delivery: Delivery, fields: header.Header, tell: Tell) -> NewMail:
         envelope = delivery.envelope
@@ -258,7 +281,7 @@ class Intake:
     def _turn_back(self, envelope: Envelope, no: Refused | Deferred, seen: _Seen) -> tuple[Outcome, ...]:
         if no.reason in UNWRITABLE:
             return _deferred(envelope, no.reason)
-        verdict = _verdict(self._softened(no))
+        verdict = _verdict(self.softened(no))
         at = self._now()
         entries = [
             LedgerEntry(
@@ -284,13 +307,14 @@ class Intake:
             for addressee, ledger_id in zip(envelope.addressees, ids, strict=True)
         )
 
-    def _softened(self, no: Refused | Deferred) -> Refused | Deferred:
+    def softened(self, no: Refused | Deferred) -> Refused | Deferred:
+        """Make a refusal a deferral while ``soft_refuse`` is on, save those that are no better later."""
         if isinstance(no, Refused) and self.policy.soft_refuse and no.reason not in HARD:
             return Deferred(no.reason, no.value)
         return no
 
     def _answer(self, reason: Reason) -> Refused | Deferred:
-        return Deferred(reason) if reason in PASSING else self._softened(Refused(reason))
+        return Deferred(reason) if reason in PASSING else self.softened(Refused(reason))
 
     def _seen(self, fields: header.Header) -> _Seen:
         try:

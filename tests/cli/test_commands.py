@@ -289,6 +289,19 @@ def test_explain_tells_every_rule_and_stores_nothing(world: Run) -> None:
     assert world("activity", "list", "campaign:4711", "--json").facts == []
 
 
+def test_with_soft_refuse_every_command_says_later_as_smtp_does(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    bcc = _address(world)
+    monkeypatch.setenv("MAILGATE_SOFT_REFUSE", "true")
+    for arguments in (["--from", LUCA], ["--relay", "192.0.2.1"]):
+        (said,) = world("explain", "-", "--to", bcc, *arguments, "--json", stdin=a_mail()).facts
+        ran = world("ingest", "-", "--to", bcc, *arguments, "--json", stdin=a_mail())
+        answered = json.loads(ran.out)
+        assert (ran.code, answered["verdict"], answered["code"] < 500) == (75, "deferred", True)
+        assert {key: said[key] for key in ("verdict", "reason", "code", "text")}.items() <= answered.items()
+    (unknown,) = world("explain", f"nobody@{DOMAIN}", "--json").facts
+    assert (unknown["verdict"], unknown["code"]) == ("deferred", 450)
+
+
 def test_an_activity_is_listed_shown_and_handed_out(world: Run, tmp_path: Path) -> None:
     first, second = _logged(world, 1), _logged(world, 2)
     listed = world("activity", "list", "campaign:4711", "--json").facts

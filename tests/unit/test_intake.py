@@ -428,3 +428,24 @@ def test_explain_ends_where_the_mail_would() -> None:
         )
     assert no.value.reason is Reason.NOT_BELIEVED
     assert told[-1][0] == "author"
+
+
+def test_explain_leaves_a_wrong_recipient_out_as_smtp_does() -> None:
+    told: list[tuple[str, str]] = []
+    intake = Desk().intake
+    wrong = f"zzzz@{DOMAIN}"
+    intake.explain(ANNA.email, RELAY, [wrong, ADDRESS], MAIL.encode(), lambda rule, said: told.append((rule, said)))
+    assert ("recipient", f"{wrong} is not taken: unknown_address") in told
+    assert told[-1][0] == "activity"
+    with pytest.raises(Refused) as no:
+        intake.explain(ANNA.email, RELAY, [wrong, "a@elsewhere.example"], MAIL.encode(), lambda _rule, _said: None)
+    assert no.value.reason is Reason.UNKNOWN_ADDRESS
+
+
+def test_explain_is_as_soft_as_smtp() -> None:
+    intake = Desk(policy=replace(POLICY, soft_refuse=True)).intake
+    with pytest.raises(Deferred) as no:
+        intake.explain("eve@firma.example", RELAY, [ADDRESS], MAIL.encode(), lambda _rule, _said: None)
+    assert no.value.reason is Reason.NOT_BELIEVED
+    with pytest.raises(Deferred):
+        intake.explain_recipient(f"zzzz@{DOMAIN}", lambda _rule, _said: None)
