@@ -144,7 +144,7 @@ def _gone(connection: Connection, activity_id: str) -> NotFound:
     row = connection.execute(select(removal).where(removal.c.activity_id == found)).first()
     if row is None:
         return NotFound(f"no activity {found}: see mailgate activity list")
-    return NotFound(f"no activity {found}: it was {row.state} by {row.actor} at {row.at.isoformat()}")
+    return NotFound(f"no activity {found}: it was {row.state} by {row.actor} at {row.at:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _cursor(connection: Connection, after: str) -> listing.Cursor:
