@@ -10,8 +10,10 @@ of 25 MB about a second; memory stays below six times the size.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import pairwise
 
 from mailgate.domain.mail import Document, Mail
 from mailgate.mime import bodies, dates, fields, html, links, notes, parties, text, tree, words
@@ -30,6 +32,7 @@ _META_WITHIN = 2048
 _META_CHARSET = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _ANGLE = re.compile(r"<[^<>]*>")
 _ONCE = ("content-type", "content-transfer-encoding", "content-disposition")
+_ENCODING = re.compile(rb"\s*+[A-Za-z0-9-]*+\s*+(?:\([^()]*+\)\s*+)?")  # a token, and maybe a comment (RFC 2045 6.1)
 
 
 def read(raw: bytes) -> Mail:
@@ -196,7 +199,8 @@ def _note_pictures(remote: int, said: Notes) -> None:
 
 
 def _note_structure(root: Part, said: Notes) -> None:
-    if any(_is_ambiguous(part) for part in tree.walk(root)):
+    parts = tree.walk(root)
+    if any(_is_ambiguous(part) for part in parts) or _boundaries_clash(parts):
         said.add(notes.AMBIGUOUS, "Mail programs may take this mail apart in different ways.")
     kinds = tree.defects(root)
     if kinds:
@@ -204,4 +208,12 @@ def _note_structure(root: Part, said: Notes) -> None:
 
 
 def _is_ambiguous(part: Part) -> bool:
-    return part.type.ambiguous or any(len(set(part.fields.all(name))) > 1 for name in _ONCE)
+    twice = any(len(set(part.fields.all(name))) > 1 for name in _ONCE)
+    odd = not _ENCODING.fullmatch(part.fields.first("content-transfer-encoding"))
+    return part.type.ambiguous or twice or odd
+
+
+def _boundaries_clash(parts: Sequence[Part]) -> bool:
+    """Say whether one boundary begins another: some programs take the line of the longer one for the shorter's."""
+    boundaries = sorted({part.get_boundary() or "" for part in parts if part.parts} - {""})
+    return any(longer.startswith(shorter) for shorter, longer in pairwise(boundaries))

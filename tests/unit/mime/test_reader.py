@@ -138,6 +138,8 @@ def test_a_picture_that_the_html_shows_is_inline(cid: str, inline: bool) -> None
             HEAD + b"Content-Type: multipart/mixed; boundary=b; boundary=a\r\n\r\n--b\r\n\r\nx\r\n--b--",
             "ambiguous_structure",
         ),
+        (HEAD + b"Content-Transfer-Encoding: =?base64?\r\n\r\naGFsbG8=", "ambiguous_structure"),
+        (HEAD + multipart("mixed", PLAIN, multipart("mixed", PLAIN, boundary="bb")), "ambiguous_structure"),
         (b"X: y\r\n" * 5001 + b"\r\nx", "header_too_large"),
         (b"Date: yesterday\r\n\r\nx", "date_absurd"),
         (HEAD + part("text/html", '<img src="https://a.example/x.png">'), "remote_images"),
@@ -148,6 +150,16 @@ def test_a_picture_that_the_html_shows_is_inline(cid: str, inline: bool) -> None
 )
 def test_what_is_odd_gets_its_note(raw: bytes, code: str) -> None:
     assert codes(mime.read(raw)) == [code]
+
+
+@pytest.mark.parametrize("encoding", ["BASE64", " 8bit ", "7bit (plain)", "\r\n quoted-printable", "x-own"])
+def test_an_encoding_in_the_usual_form_is_not_odd(encoding: str) -> None:
+    assert codes(mime.read(HEAD + f"Content-Transfer-Encoding: {encoding}\r\n\r\naGFsbG8=".encode())) == []
+
+
+def test_boundaries_that_only_look_alike_do_not_clash() -> None:
+    inner = multipart("alternative", PLAIN, boundary="b_2")
+    assert codes(mime.read(HEAD + multipart("mixed", PLAIN, inner, boundary="b_1"))) == []
 
 
 def test_an_ordinary_mail_gets_no_note() -> None:
