@@ -119,8 +119,10 @@ def test_a_mail_in_bcc_is_kept_once_and_its_refusals_come_back(world: World) -> 
     assert b"[MG-SENDER]" in notice
     assert STRANGER.encode() in notice
 
-    # and the ledger tells all of it
-    told = [(entry["verdict"], entry["reason"], entry["record"]) for entry in run.facts("ledger")]
+    # and the ledger tells all of it, each mail with Postfix's own id
+    entries = run.facts("ledger")
+    assert all(f" with ESMTP id {entry['queue_id']}".encode() in sent + notice for entry in entries if entry["record"])
+    told = [(entry["verdict"], entry["reason"], entry["record"]) for entry in entries]
     assert sorted(told, key=str) == sorted(
         [
             ("kept", None, "campaign:4711"),
