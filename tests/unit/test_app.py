@@ -1,0 +1,70 @@
+"""What the composition root decides by itself: whether a mail would be taken now."""
+
+from typing import Any, cast
+
+import pytest
+
+from mailgate import app
+from mailgate.errors import Deferred, Reason
+from mailgate.smtp.server import Server
+from mailgate.store.database import Database
+from mailgate.store.directory import Directory
+
+
+class Asked:
+    """Stands for server, database and directory at once: each question has its answer."""
+
+    def __init__(self, **answers: Any) -> None:
+        self._answers = {"draining": False, "has_users": True, "has_addresses": True} | answers
+
+    @property
+    def draining(self) -> bool:
+        return bool(self._answers["draining"])
+
+    def has_users(self) -> bool:
+        return self._answer("has_users")
+
+    def has_addresses(self) -> bool:
+        return self._answer("has_addresses")
+
+    def ping(self) -> None:
+        self._answer("ping")
+
+    def write(self) -> "Asked":
+        self._answer("write")
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def _answer(self, question: str) -> bool:
+        answer = self._answers.get(question, True)
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
+
+
+def why_not(asked: Asked) -> str | None:
+    return app._unready(cast("Server", asked), cast("Database", asked), cast("Directory", asked))
+
+
+def test_it_is_ready_where_nothing_is_in_the_way() -> None:
+    assert why_not(Asked()) is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ({"draining": True}, "shutting down"),
+        ({"has_users": False}, "no user is registered"),
+        ({"has_addresses": False}, "no record address was made"),
+        ({"has_users": Deferred(Reason.STORE_DOWN)}, "the store does not answer (store_down)"),
+        ({"ping": Deferred(Reason.STORE_DOWN)}, "the store does not answer (store_down)"),
+        ({"write": Deferred(Reason.DISK_FULL)}, "the store does not answer (disk_full)"),
+    ],
+)
+def test_what_is_in_the_way_is_told(answers: dict[str, Any], says: str) -> None:
+    assert says in str(why_not(Asked(**answers)))
