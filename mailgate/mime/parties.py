@@ -18,7 +18,7 @@ from mailgate.errors import BadInput
 from mailgate.mime import text, words
 from mailgate.mime.fields import Fields
 
-MAX_PARTIES = 20_000
+MAX_PARTIES = 2_000  # of one mail; each is a row on each of up to 100 records
 MAX_BYTES = 1024 * 1024  # of all these fields together
 MAX_NAME = 500
 HEADERS = frozenset({"from", "sender", "to", "cc", "bcc"})

@@ -23,6 +23,7 @@ from mailgate.store.tables import (
     document,
     link,
     mail,
+    participation,
     piece,
     reading,
     reading_body,
@@ -32,12 +33,13 @@ from mailgate.store.tables import (
 )
 
 _OF_READING = (reading_body, reading_party, document, link, reading_note)
-CONTENT = (mail, piece, reading, *_OF_READING, activity, activity_note, receipt)
+CONTENT = (mail, piece, reading, *_OF_READING, activity, activity_note, participation, receipt)
 
 # what is ours, or follows the register, and not what people sent
 MAY_CHANGE: Mapping[str, frozenset[str]] = {
     "mail": frozenset({"reading_id"}),
     "activity": frozenset({"topic", "topic_by", "topic_at", "record_id"}),
+    "participation": frozenset({"side", "record_id"}),
     "receipt": frozenset({"state", "at", "record_id", "identity"}),  # identity only together with record_id
 }
 
@@ -152,6 +154,7 @@ _MAY_NOT_GO: Mapping[str, str] = {
     **{table.name: _reading_in_use("OLD.reading_id") for table in _OF_READING},
     "activity": f"OLD.origin <> 'manual' AND NOT {_removed('OLD.id')}",
     "activity_note": f"EXISTS {_LOGGED_NOTE} AND NOT {_removed('OLD.activity_id')}",
+    "participation": f"EXISTS {_LOGGED_NOTE} AND NOT {_removed('OLD.activity_id')}",
     "receipt": "OLD.state = 'kept' AND EXISTS (SELECT 1 FROM activity WHERE activity.id = OLD.activity_id)",
 }
 

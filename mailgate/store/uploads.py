@@ -5,6 +5,7 @@ A big mail's pieces are written before the mail, each in a transaction of its ow
 claimed for an hour is swept.
 """
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -67,7 +68,10 @@ def sweep(database: Database, now: datetime) -> int:
 
 
 def raw_bytes(connection: Connection, sha256: bytes) -> bytes:
-    """Read the bytes of a mail by their SHA-256 (32 bytes, as in ``mail.sha256``); ``NotFound`` where there is none."""
+    """Read the bytes of a mail by their SHA-256 (32 bytes, as in ``mail.sha256``), and check them against it.
+
+    ``NotFound`` where there is none, or where they are not what was kept.
+    """
     found = connection.scalars(
         select(piece.c.bytes)
         .join(mail, mail.c.upload == piece.c.upload)
@@ -76,7 +80,10 @@ def raw_bytes(connection: Connection, sha256: bytes) -> bytes:
     ).all()
     if not found:
         raise NotFound(f"there is no mail with SHA-256 {sha256.hex()}")
-    return b"".join(found)
+    raw = b"".join(found)
+    if hashlib.sha256(raw).digest() != sha256:
+        raise NotFound(f"the bytes of the mail with SHA-256 {sha256.hex()} are damaged: bring them back from a backup")
+    return raw
 
 
 def _pieces(number: str, raw: bytes) -> Iterator[dict[str, object]]:

@@ -42,11 +42,13 @@ PROTECTED = {
     "reading_note",
     "activity",
     "activity_note",
+    "participation",
     "receipt",
 }
 OURS = {
     "mail": {"reading_id"},
     "activity": {"topic", "topic_by", "topic_at", "record_id"},
+    "participation": {"side", "record_id"},
     "receipt": {"state", "at", "record_id", "identity"},
 }
 
@@ -159,7 +161,7 @@ def test_what_is_ours_may_change(filled: Filled) -> None:
     with filled.database.write() as connection:
         _run(connection, "UPDATE activity SET topic = 'offer', topic_by = recorder_id, topic_at = occurred_at")
         record = connection.scalar(text("SELECT id FROM record WHERE kind = 'deal_group'"))
-        _run(connection, f"UPDATE activity SET record_id = {record}", "DELETE FROM participation")
+        _run(connection, f"UPDATE activity SET record_id = {record}", "UPDATE participation SET side = 'internal'")
     assert {row["topic"] for row in rows(filled.database, tables.activity)} == {"offer"}
 
 
