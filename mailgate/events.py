@@ -166,6 +166,13 @@ def recipient_refused(*, relay: str, reason: Reason, masked: str, deferred: bool
     _log.info("recipient", verdict=verdict.value, reason=reason.value, relay=relay, recipient=masked)
 
 
+def turned_down(*, relay: str, reason: Reason, deferred: bool) -> None:
+    """Tell of a transaction or recipient that was turned down before any mail: SIZE=, busy, too many recipients."""
+    verdict = Verdict.DEFERRED if deferred else Verdict.REFUSED
+    _MAILS.labels(verdict.value, reason.value).inc()
+    _log.info("turned down", verdict=verdict.value, reason=reason.value, relay=relay)
+
+
 # -- a connection ---------------------------------------------------------------------------------------------------
 
 

@@ -257,7 +257,9 @@ class Dialogue:
 
     def _turn_down(self, reason: Reason) -> None:
         self._shared.intake.turn_away(self._relay.name, reason)
-        self._wire.say(self._no(reason))
+        reply = self._no(reason)
+        events.turned_down(relay=self._relay.name, reason=reason, deferred=reply.code < replies.PERMANENT)
+        self._wire.say(reply)
 
     async def _rcpt_to(self, argument: bytes) -> None:
         mail = self._mail
@@ -275,7 +277,7 @@ class Dialogue:
 
     async def _check(self, mail: Transaction, recipient: str) -> None:
         try:
-            mail.addressees.append(await self._shared.in_thread(partial(self._addressee, recipient)))
+            mail.addressees.append(await self._look_up(recipient))
         except (Refused, Deferred) as no:
             reply = self._shared.replies.refusal(no)
             if no.reason in _NOT_THEIRS:
@@ -284,6 +286,14 @@ class Dialogue:
                 await self._bad_recipient(reply)
         else:
             self._accept(replies.RECIPIENT_OK)
+
+    async def _look_up(self, recipient: str) -> Addressee:
+        try:
+            async with asyncio.timeout(self._limits.store_seconds):
+                return await self._shared.in_thread(partial(self._addressee, recipient))
+        except TimeoutError:
+            events.protocol_trouble(relay=self._relay.name, what="a look-up took too long")
+            raise Deferred(Reason.STORE_DOWN) from None
 
     def _addressee(self, recipient: str) -> Addressee:
         try:
@@ -366,12 +376,23 @@ class Dialogue:
         mail.failed = True
         if last:
             self._mail = None
-        outcomes = await asyncio.shield(self._shared.store(mail, mail.envelope(self._relay), came))
+        outcomes = await self._judged(mail, came)
         self._tell(outcomes, each=self._lmtp and last)
         self._errors = 0
         self._served = True
         await self._wire.flush()
         events.replied(asyncio.get_running_loop().time() - began)
+
+    async def _judged(self, mail: Transaction, came: datetime) -> tuple[Outcome, ...]:
+        envelope = mail.envelope(self._relay)
+        judging = self._shared.store(mail, envelope, came)
+        try:
+            async with asyncio.timeout(self._limits.store_seconds):
+                return await asyncio.shield(judging)
+        except TimeoutError:
+            # should it be kept after all, its next try is met as a duplicate
+            events.protocol_trouble(relay=self._relay.name, what="judging a mail took too long")
+            return receiving.all_deferred(envelope)
 
     def _tell(self, outcomes: tuple[Outcome, ...], *, each: bool) -> None:
         told = outcomes if each else (replies.for_all(outcomes),)

@@ -20,6 +20,7 @@ class Limits:
     command_seconds: float = 300  # for a whole command line, however many packets it comes in (RFC 5321 4.5.3.2.7)
     data_seconds: float = 600  # for a whole mail, and more by ``data_pace``: an honest slow transfer passes
     data_pace: int = 8192  # octets per second that a mail may take longer for
+    store_seconds: float = 60  # for a look-up, or for judging and keeping a mail: more than ``Archive`` takes itself
     write_seconds: float = 60  # until a client has read our replies
     fresh_seconds: float = 5  # in which a client that has just come may begin a mail although we drain
     close_seconds: float = 10  # until a client lets a connection end

@@ -99,7 +99,9 @@ def _open(listen: Listen) -> list[BoundListener]:
     except OSError as error:
         for listener in opened:
             listener.close()
-        raise Misconfigured(f"{listen.key}: can't listen on {listen.spec}: {error.strerror}.") from error
+        raise Misconfigured(
+            f"{listen.key}: can't listen on {listen.spec} ({error.strerror}): free it, or name another."
+        ) from error
     return opened
 
 
@@ -147,7 +149,9 @@ def _open_unix(listen: Listen, path: Path) -> BoundListener:
         return BoundListener(listen.protocol, sock, inode=path.stat().st_ino)
     except OSError as error:
         sock.close()
-        raise Misconfigured(f"{listen.key}: can't listen on {path}: {error.strerror or error}.") from error
+        raise Misconfigured(
+            f"{listen.key}: can't listen on {path} ({error.strerror or error}): mend its folder, or name another."
+        ) from error
     except Misconfigured:
         sock.close()
         raise

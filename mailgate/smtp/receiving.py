@@ -158,6 +158,11 @@ def _surely(envelope: Envelope, work: Callable[[], tuple[Outcome, ...]]) -> tupl
     except Exception as bug:  # noqa: BLE001 - a bug of ours is a 4xx, never a bounce
         error = bug
     events.surprise("settle", error)
+    return all_deferred(envelope)
+
+
+def all_deferred(envelope: Envelope) -> tuple[Outcome, ...]:
+    """Put a mail off for every recipient: nobody can say what became of it."""
     return tuple(
         Outcome(recipient=addressee.recipient, verdict=Verdict.DEFERRED, reason=Reason.STORE_DOWN)
         for addressee in envelope.addressees

@@ -45,7 +45,9 @@ def _load(files: TlsFiles) -> ssl.SSLContext:
         try:
             path.read_bytes()
         except OSError as error:
-            raise Misconfigured(f"{key}: {path} can't be read: {error.strerror}.") from error
+            raise Misconfigured(
+                f"{key}: {path} can't be read ({error.strerror}): name a file that this user can read."
+            ) from error
     try:
         # without the empty password OpenSSL would ask for one at the terminal
         context.load_cert_chain(files.cert, files.key, password="")

@@ -2,8 +2,11 @@
 
 import pytest
 
+from mailgate.domain.mail import Addressee
+from mailgate.domain.trust import Relay
 from mailgate.errors import Reason
 from mailgate.smtp import receiving
+from mailgate.smtp.limits import Limits
 from tests.dialogue.running import running
 from tests.dialogue.scripted import ScriptedIntake
 
@@ -13,6 +16,13 @@ SORRY = "451 4.3.0 [MG-STORE] This can't be done now; try later."
 class Forgetful(ScriptedIntake):
     def turn_away(self, relay: str, reason: Reason) -> None:
         raise RuntimeError(f"secret of ours: {relay} {reason}")
+
+
+class Hanging(ScriptedIntake):
+    def check_recipient(self, relay: Relay, recipient: str) -> Addressee:
+        if recipient.startswith("hanging"):
+            assert self.may_go_on.wait(30)
+        return super().check_recipient(relay, recipient)
 
 
 async def broken(*_: object) -> None:
@@ -58,3 +68,17 @@ def test_a_bug_with_one_client_harms_no_other(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.undo()
         other.open_mail()
         server.connect().greet()
+
+
+def test_a_store_that_hangs_is_answered_in_time_and_the_connection_goes_on() -> None:
+    with running(Hanging(), Limits(store_seconds=0.2, drain_seconds=2)) as server:
+        client = server.connect()
+        client.greet()
+        client.open_mail()
+        server.intake.may_go_on.clear()
+        assert client.ask("RCPT TO:<hanging@log.test>") == SORRY
+        assert client.ask("DATA").startswith("354 ")
+        client.send(b"a: b\r\n\r\n.\r\n")
+        assert client.reply() == SORRY
+        assert client.ask("NOOP").startswith("250 ")
+        server.intake.may_go_on.set()

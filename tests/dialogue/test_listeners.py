@@ -40,7 +40,10 @@ def test_a_port_in_use_is_refused_and_what_was_opened_is_closed() -> None:
         port = taken.getsockname()[1]
         with socket.create_server(("127.0.0.1", 0)) as probe:
             free = probe.getsockname()[1]
-        with pytest.raises(Misconfigured, match=rf"^lmtp\.listen: can't listen on 127\.0\.0\.1:{port}: "):
+        with pytest.raises(
+            Misconfigured,
+            match=rf"^lmtp\.listen: can't listen on 127\.0\.0\.1:{port} \(Address already in use\): free it",
+        ):
             opened(Listen("smtp", f"127.0.0.1:{free}"), Listen("lmtp", f"127.0.0.1:{port}"))
         socket.create_server(("127.0.0.1", free)).close()
 

@@ -117,3 +117,14 @@ def test_each_recipient_is_counted_by_verdict_and_reason(lines: io.StringIO) -> 
 def test_no_metric_is_labelled_with_what_a_stranger_sent() -> None:
     labels = {label for family in events.registry.collect() for one in family.samples for label in one.labels}
     assert labels <= {"verdict", "reason", "relay", "store", "version", "le"}
+
+
+@pytest.mark.parametrize(("deferred", "verdict"), [(False, "refused"), (True, "deferred")])
+def test_what_is_turned_down_before_any_mail_is_told_and_counted(
+    lines: io.StringIO, deferred: bool, verdict: str
+) -> None:
+    before = sample("mailgate_mails_total", verdict=verdict, reason="too_large")
+    events.turned_down(relay="mta", reason=Reason.TOO_LARGE, deferred=deferred)
+    (line,) = told(lines)
+    assert line.items() >= {"event": "turned down", "verdict": verdict, "reason": "too_large", "relay": "mta"}.items()
+    assert sample("mailgate_mails_total", verdict=verdict, reason="too_large") == before + 1
