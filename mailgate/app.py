@@ -9,7 +9,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +46,8 @@ from mailgate.store.migrations import check_schema
 from mailgate.store.migrations import migrate as migrate_database
 from mailgate.store.records import Records
 from mailgate.store.users import Users
+
+PROBE_SECONDS = 3  # less than what watches /readyz waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +217,10 @@ def serve(settings: Settings) -> int:
             help_url=settings.replies.help_url,
         )
         if settings.metrics.listen:
-            ready = partial(_unready, server, database, Directory(database, rules.domain))
+            why_not = partial(_unready, server, database, Directory(database, rules.domain))
+            probe = ThreadPoolExecutor(1, thread_name_prefix="probe")
+            stack.callback(probe.shutdown, wait=False, cancel_futures=True)
+            ready = partial(_unready_in_time, probe, why_not)
             health = http.start(http.bind(settings.metrics.listen), ready, events.render_metrics)
             stack.callback(health.close)
         return asyncio.run(_until_told(server, settings))
@@ -255,6 +261,13 @@ def _tls_files(settings: Settings) -> TlsFiles | None:
     if settings.smtp.tls_cert is None or settings.smtp.tls_key is None:
         return None
     return TlsFiles(settings.smtp.tls_cert, settings.smtp.tls_key)
+
+
+def _unready_in_time(probe: ThreadPoolExecutor, why_not: Callable[[], str | None]) -> str | None:
+    try:
+        return probe.submit(why_not).result(PROBE_SECONDS)
+    except TimeoutError:
+        return f"the store does not answer within {PROBE_SECONDS} s"
 
 
 def _unready(server: Server, database: Database, directory: Directory) -> str | None:

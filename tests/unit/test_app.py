@@ -1,5 +1,7 @@
 """What the composition root decides by itself: whether a mail would be taken now."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -68,3 +70,16 @@ def test_it_is_ready_where_nothing_is_in_the_way() -> None:
 )
 def test_what_is_in_the_way_is_told(answers: dict[str, Any], says: str) -> None:
     assert says in str(why_not(Asked(**answers)))
+
+
+def test_a_store_that_hangs_makes_it_unready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "PROBE_SECONDS", 0.1)
+    answered = threading.Event()
+    with ThreadPoolExecutor(1) as probe:
+        for _ in range(2):  # the second one finds the first still waiting
+            assert (
+                app._unready_in_time(probe, lambda: str(answered.wait(30))) == "the store does not answer within 0.1 s"
+            )
+        answered.set()
+    with ThreadPoolExecutor(1) as probe:
+        assert app._unready_in_time(probe, lambda: None) is None
