@@ -71,9 +71,11 @@ def explain(intake: Intake, handed: Handed, caps: Caps, tell: Tell) -> Outcome:
         tell("relay", f"{handed.relay} is {relay.name}, {relay.trust.value}")
         raw = _checked(handed.raw, caps)
         tell("shape", f"{len(raw)} bytes")
-        intake.explain(_sender(handed), relay, handed.recipients, raw, tell)
+        met = intake.explain(_sender(handed), relay, handed.recipients, raw, tell)
     except (Refused, Deferred) as no:
         return _outcome(first, intake.softened(no))
+    if met and None not in met:
+        return Outcome(recipient=first, verdict=Verdict.DUPLICATE, reason=met[0], ledger_id=NOT_STORED)
     return Outcome(recipient=first, verdict=Verdict.KEPT, ledger_id=NOT_STORED)
 
 

@@ -37,6 +37,12 @@ PASSING = frozenset({Reason.BUSY, Reason.TOO_MANY_RECIPIENTS})
 UNWRITABLE = frozenset({Reason.STORE_DOWN, Reason.DISK_FULL})
 # seen only by who holds a right address: such rows need no bounds
 CLOSED = frozenset({Reason.CLOSED_ADDRESS, Reason.CLOSED_RECORD})
+# what explain says of a mail that the rules let pass
+MET = {
+    None: "{record} has not seen it before",
+    Reason.DUPLICATE: "{record} has it already",
+    Reason.DELETED: "{record} had it, and its recorder deleted it: it does not come back",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +179,12 @@ class Intake:
         self._tell_events(envelope, outcomes, seen, size)
         return outcomes
 
-    def explain(self, envelope_sender: str, relay: Relay, recipients: Sequence[str], raw: bytes, tell: Tell) -> None:
+    def explain(
+        self, envelope_sender: str, relay: Relay, recipients: Sequence[str], raw: bytes, tell: Tell
+    ) -> tuple[Reason | None, ...]:
         """Walk the same rules and tell each by name with what it said; stores nothing. Raises what they raise.
+
+        Returns for each activity that the mail would become why it would not: met before, deleted, or ``None``.
 
         As in SMTP a wrong recipient among others is told and left out; only where all are wrong that is the end.
         """
@@ -188,6 +198,12 @@ class Intake:
         tell("identity", new.identity)
         for activity in new.activities:
             tell("activity", f"one on {activity.record} with {len(activity.participants)} participants")
+        return tuple(self._explain_met(activity.record, new.identity, tell) for activity in new.activities)
+
+    def _explain_met(self, record: RecordRef, same: str, tell: Tell) -> Reason | None:
+        met = self._archive.met(record, same)
+        tell("archive", MET[met].format(record=record))
+        return met
 
     def explain_recipient(self, recipient: str, tell: Tell) -> Addressee:
         """Walk the rules of an envelope recipient alone; stores and counts nothing. Raises what they raise."""

@@ -68,6 +68,9 @@ class Archive(Protocol):
         has a mail of the same Message-ID and author with another identity, and writes one ledger row per activity.
         """
 
+    def met(self, record: RecordRef, identity: str) -> Reason | None:
+        """Say whether this mail came to this record before: ``DUPLICATE``, ``DELETED``, or ``None`` for a new one."""
+
     def enter(self, entries: Sequence[LedgerEntry]) -> Sequence[str]:
         """Write ledger rows of mails that were not kept, and return their ids."""
 

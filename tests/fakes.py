@@ -129,6 +129,13 @@ class FakeArchive:
         with self.lock:
             return [self._keep(new, n) for n in range(len(new.activities))]
 
+    def met(self, record: RecordRef, identity: str) -> Reason | None:
+        self._fail()
+        known = self.receipts.get((record, identity))
+        if known is None:
+            return None
+        return Reason.DUPLICATE if known.state == "kept" else Reason.DELETED
+
     def enter(self, entries: Sequence[LedgerEntry]) -> Sequence[str]:
         self._fail()
         named = [replace(entry, id=new_id()) for entry in entries]

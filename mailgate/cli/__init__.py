@@ -85,6 +85,8 @@ def _failed(error: BaseException) -> int:
         return _misused(error)
     if isinstance(error, KeyboardInterrupt):
         return _fail("interrupted; what was done before is done", INTERRUPTED)
+    if isinstance(error, UnicodeEncodeError):
+        return _fail("an argument holds bytes that are no text in UTF-8: write it in UTF-8", REFUSED)
     if isinstance(error, OSError):
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", REFUSED)
     return _fail(f"this is a bug of mailgate, please report it: {_where(error)}", TRY_LATER)

@@ -28,6 +28,7 @@ from sqlalchemy.exc import IntegrityError
 from mailgate import events
 from mailgate.domain.activity import NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
+from mailgate.domain.record import RecordRef
 from mailgate.errors import Deferred, Reason
 from mailgate.ports import Kept
 from mailgate.store import keeping, uploads
@@ -93,6 +94,11 @@ class Archive:
             except BytesGone:
                 continue
         raise Deferred(Reason.STORE_DOWN)
+
+    def met(self, record: RecordRef, identity: str) -> Reason | None:
+        """Say whether this mail came to this record before, and was deleted since."""
+        with told(self._database), self._database.read() as connection:
+            return keeping.met(connection, record, identity)
 
     def enter(self, entries: Sequence[LedgerEntry]) -> Sequence[str]:
         """Write ledger rows and return their ids."""

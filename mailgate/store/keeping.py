@@ -54,6 +54,16 @@ def keep(connection: Connection, orders: Sequence[Order]) -> list[tuple[Kept, ..
     return [tuple(kept[ledger_id] for ledger_id in order.ledger_ids) for order in orders]
 
 
+def met(connection: Connection, ref: RecordRef, identity: str) -> Reason | None:
+    """Say how the receipt of this mail on this record stands, if there is one."""
+    columns = select(receipt.c.state).join(record, record.c.id == receipt.c.record_id)
+    place = (record.c.kind == ref.kind.value, record.c.ref == ref.ref, receipt.c.identity == identity)
+    state = connection.scalar(columns.where(*place))
+    if state is None:
+        return None
+    return Reason.DUPLICATE if state == KEPT else Reason.DELETED
+
+
 def _slots(connection: Connection, orders: Sequence[Order]) -> list[Slot]:
     refs = {new_activity.record for order in orders for new_activity in order.new.activities}
     record_ids = _record_ids(connection, refs)

@@ -277,7 +277,8 @@ def test_explain_tells_every_rule_and_stores_nothing(world: Run) -> None:
     (said,) = world("explain", "-", "--to", bcc, "--json", stdin=a_mail()).facts
     assert (said["verdict"], said["reason"], said["code"]) == ("kept", None, 250)
     assert [rule["rule"] for rule in said["rules"]] == [
-        *("relay", "shape", "domain", "address", "machine mail", "author", "trust", "user", "identity", "activity")
+        *("relay", "shape", "domain", "address", "machine mail", "author", "trust", "user", "identity", "activity"),
+        "archive",
     ]
     (refused,) = world("explain", "-", "--to", bcc, "--from", LUCA, "--json", stdin=a_mail()).facts
     assert (refused["verdict"], refused["reason"]) == ("refused", "not_believed")
@@ -366,6 +367,14 @@ def test_erase_needs_the_role_or_the_login(world: Run) -> None:
     assert (refused.code, "lacks the role administer" in _one_line(refused)) == (65, True)
     (gone,) = world("activity", "erase", activity, "--reason", "court order", "--as", LUCA, "--json").facts
     assert (gone["state"], gone["actor"], gone["reason"]) == ("erased", LUCA, "court order")
+
+
+def test_an_argument_that_is_no_text_is_refused(world: Run) -> None:
+    ran = world("ledger", "--message-id", "\udcff")
+    assert (ran.code, ran.err) == (
+        65,
+        "mailgate: an argument holds bytes that are no text in UTF-8: write it in UTF-8\n",
+    )
 
 
 def test_the_ledger_tells_where_a_mail_is(world: Run) -> None:

@@ -132,6 +132,16 @@ def test_a_deleted_mail_stays_away_when_it_comes_again(backend: Backend) -> None
     assert backend.mails() == 0
 
 
+def test_a_mail_is_known_to_have_come_before_on_its_own_record(backend: Backend) -> None:
+    new = new_mail()
+    assert backend.archive.met(CAMPAIGN, new.identity) is None
+    (kept,) = backend.archive.keep(new)
+    assert backend.archive.met(CAMPAIGN, new.identity) is Reason.DUPLICATE
+    assert backend.archive.met(CUSTOMER, new.identity) is None
+    backend.delete(kept.activity or "")
+    assert backend.archive.met(CAMPAIGN, new.identity) is Reason.DELETED
+
+
 def test_a_mail_deleted_on_one_record_stays_on_the_other(backend: Backend) -> None:
     first, second = backend.archive.keep(new_mail(to=[CAMPAIGN, CUSTOMER]))
     backend.delete(first.activity or "")

@@ -414,7 +414,7 @@ def test_explain_tells_every_rule_and_stores_nothing() -> None:
     told: list[tuple[str, str]] = []
     desk.intake.explain(ANNA.email, RELAY, [ADDRESS], MAIL.encode(), lambda rule, said: told.append((rule, said)))
     assert [rule for rule, _ in told] == [
-        "domain", "address", "machine mail", "author", "trust", "user", "identity", "activity",
+        "domain", "address", "machine mail", "author", "trust", "user", "identity", "activity", "archive",
     ]  # fmt: skip
     assert desk.archive.activities == {}
     assert desk.archive.ledger == []
@@ -436,7 +436,7 @@ def test_explain_leaves_a_wrong_recipient_out_as_smtp_does() -> None:
     wrong = f"zzzz@{DOMAIN}"
     intake.explain(ANNA.email, RELAY, [wrong, ADDRESS], MAIL.encode(), lambda rule, said: told.append((rule, said)))
     assert ("recipient", f"{wrong} is not taken: unknown_address") in told
-    assert told[-1][0] == "activity"
+    assert told[-1][0] == "archive"
     with pytest.raises(Refused) as no:
         intake.explain(ANNA.email, RELAY, [wrong, "a@elsewhere.example"], MAIL.encode(), lambda _rule, _said: None)
     assert no.value.reason is Reason.UNKNOWN_ADDRESS
@@ -449,3 +449,26 @@ def test_explain_is_as_soft_as_smtp() -> None:
     assert no.value.reason is Reason.NOT_BELIEVED
     with pytest.raises(Deferred):
         intake.explain_recipient(f"zzzz@{DOMAIN}", lambda _rule, _said: None)
+
+
+def test_explain_says_what_became_of_the_same_mail_before() -> None:
+    desk = Desk()
+    said: list[str] = []
+
+    def tell(rule: str, what: str) -> None:
+        if rule == "archive":
+            said.append(what)
+
+    def explain() -> tuple[Reason | None, ...]:
+        return desk.intake.explain(ANNA.email, RELAY, [ADDRESS], MAIL.encode(), tell)
+
+    assert explain() == (None,)
+    (kept,) = desk.send()
+    assert explain() == (Reason.DUPLICATE,)
+    desk.archive.delete(kept.activity or "")
+    assert explain() == (Reason.DELETED,)
+    assert said == [
+        "campaign:4711 has not seen it before",
+        "campaign:4711 has it already",
+        "campaign:4711 had it, and its recorder deleted it: it does not come back",
+    ]
