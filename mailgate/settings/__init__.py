@@ -8,7 +8,8 @@ section and key (``MAILGATE_SMTP__MAX_SIZE``); lists are JSON and stand in place
 Refuses, by raising ``SettingsError`` with one line that names the key, the value (never a secret) and what to do: a key
 or a ``MAILGATE_`` variable that names no setting (a misspelt store must never mean the default store), a value of the
 wrong shape, values that contradict each other, a file that can't be read, and what this version can't do yet
-(``wording.NOT_YET``): never taken and ignored.
+(``wording.NOT_YET``) where taking it would weaken what people rely on. A few keys of later parts are checked and have
+no effect yet; ``config/mailgate.toml`` says so at each.
 
 Limits: tells one problem at a time. Looks no name up and opens no port. Importing pydantic takes 0.4 s: import this
 module only where settings are needed.
@@ -113,7 +114,7 @@ def _variable(path: KeyPath) -> str:
 def _json_list(path: KeyPath, name: str, text: str) -> list[Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, list):
         raise SettingsError(f"{'.'.join(path)}: {shown(text)} is no list: write it as JSON, [] if empty (in {name})")

@@ -16,6 +16,7 @@ from mailgate.errors import BadInput
 from mailgate.settings import Settings, SettingsError, load, printable
 from mailgate.settings.model import keys
 from mailgate.settings.values import fold_address, fold_domain
+from mailgate.settings.wording import MAX_SHOWN
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -513,6 +514,9 @@ REFUSED_IN_ENVIRON = [
      'senders.domains: "a.example" is no list: write it as JSON, [] if empty (in MAILGATE_SENDERS__DOMAINS)'),
     ("MAILGATE_SENDERS__DOMAINS", '{"a": 1}',
      'senders.domains: "{\\"a\\": 1}" is no list: write it as JSON, [] if empty (in MAILGATE_SENDERS__DOMAINS)'),
+    ("MAILGATE_SENDERS__DOMAINS", "[" * 100_000,
+     ('senders.domains: "' + "[" * (MAX_SHOWN - 1)
+      + " is no list: write it as JSON, [] if empty (in MAILGATE_SENDERS__DOMAINS)")),
     ("MAILGATE_SENDERS__DOMAINS", "[7]",
      "senders.domains: 7 is not right: write text in quotes (in MAILGATE_SENDERS__DOMAINS)"),
     ("MAILGATE_RELAYS", '[{"name": "mx", "networks": ["unix"]}]',
