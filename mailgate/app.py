@@ -282,7 +282,9 @@ def _unready(server: Server, database: Database, directory: Directory) -> str | 
         database.ping()
         with database.write():
             pass  # the writer's lock can be had
+        events.store_state(database.kind, up=True)
     except Deferred as down:
+        events.store_state(database.kind, up=False)
         return f"the store does not answer ({down.reason.value})"
     return None
 

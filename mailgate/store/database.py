@@ -18,6 +18,7 @@ Limits: a write waits 20 s for another process's, then it is deferred. Nothing m
 import importlib
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -196,10 +197,21 @@ def _open_sqlite(url: URL, *, create: bool) -> Database:
 
 
 def _find_file(path: Path, *, create: bool) -> None:
-    if path.is_file():
-        return
-    if path.exists():
-        raise Misconfigured(f"store.url: {path} is no file: name one")
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        _make_file(path, create=create)
+    except OSError as error:
+        raise Misconfigured(
+            f"store.url: {path} can't be reached ({error.strerror}): run this as the user of the service, "
+            "or name a place (or data_dir) that this user may enter"
+        ) from None
+    else:
+        if not stat.S_ISREG(mode):
+            raise Misconfigured(f"store.url: {path} is no file: name one")
+
+
+def _make_file(path: Path, *, create: bool) -> None:
     if not create:
         raise Misconfigured(
             f"store.url: no database at {path}: check it and data_dir, or make one with mailgate migrate"

@@ -167,6 +167,7 @@ def _bad_folder(folder: Path) -> str:
         (_bad_file, r"bad.db can't be opened as a SQLite database \(file is not a database\): name another"),
         (_bad_folder, "file/mailgate.db can't be made .*: name a place"),
         (lambda folder: f"sqlite:///{folder}", "is no file"),
+        (lambda folder: f"sqlite:///{folder}/{'x' * 300}", r"can't be reached \(File name too long\): run this as"),
         (lambda _: "sqlite://", "names no file"),
         (lambda _: "sqlite:///:memory:", "names no file"),
         (lambda _: "sqlite:///file:x?mode=memory&uri=true", "names no file"),

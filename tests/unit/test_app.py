@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from mailgate import app
+from mailgate import app, events
 from mailgate.errors import Deferred, Reason
 from mailgate.smtp.server import Server
 from mailgate.store.database import Database
@@ -18,6 +18,8 @@ class Asked:
 
     def __init__(self, **answers: Any) -> None:
         self._answers = {"draining": False, "has_users": True, "has_addresses": True} | answers
+
+    kind = "sqlite"
 
     @property
     def draining(self) -> bool:
@@ -83,3 +85,9 @@ def test_a_store_that_hangs_makes_it_unready_in_time(monkeypatch: pytest.MonkeyP
         answered.set()
     with ThreadPoolExecutor(1) as probe:
         assert app._unready_in_time(probe, lambda: None) is None
+
+
+def test_what_is_asked_for_readiness_is_seen_in_the_metric() -> None:
+    for answer, up in ((Deferred(Reason.STORE_DOWN), 0.0), (True, 1.0)):
+        why_not(Asked(write=answer))
+        assert events.registry.get_sample_value("mailgate_store_up", {"store": "sqlite"}) == up

@@ -188,5 +188,5 @@ def test_every_setting_that_a_recipe_names_is_one() -> None:
         for key in re.findall(r"`([a-z]+(?:\.[a-z_]+)+)(?: =[^`]*)?`", file.read_text())
         if key.partition(".")[0] in sections
     }
-    assert {key for _, key in named} >= {"smtp.max_size", "senders.pairs", "addresses.domain", "retention.deleted_days"}
+    assert {key for _, key in named} >= {"smtp.max_size", "senders.pairs", "addresses.domain", "smtp.max_recipients"}
     assert {(name, key) for name, key in named if key not in known} == set()
