@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 from mailgate.domain.entry import RecordEntry, UserEntry
 from mailgate.domain.ledger import Outcome
-from mailgate.domain.mail import Delivery, Envelope
+from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.record import Edition, RecordRef
 from mailgate.domain.trust import Relay
 from mailgate.intake import Intake, Policy
@@ -60,7 +60,10 @@ class Admin:
 
     def deliver(self, mail: bytes, *refs: RecordRef, sender: str = ANNA) -> tuple[Outcome, ...]:
         """Hand a mail in for these records, as the relay would."""
-        addressees = tuple(self.intake.check_recipient(RELAY, self.address(ref)) for ref in refs)
+        return self.receive(mail, *(self.intake.check_recipient(RELAY, self.address(ref)) for ref in refs), sender=sender)
+
+    def receive(self, mail: bytes, *addressees: Addressee, sender: str = ANNA) -> tuple[Outcome, ...]:
+        """Hand a mail in for recipients that were accepted before."""
         envelope = Envelope(relay=RELAY, sender=sender, addressees=addressees)
         return self.intake.receive(Delivery(envelope=envelope, raw=mail, received_at=datetime.now(UTC)))
 

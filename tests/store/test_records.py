@@ -228,7 +228,7 @@ def test_mails_that_come_while_records_are_merged_are_not_lost(admin: Admin) -> 
             except Refused:
                 outcomes.append("refused")
                 continue
-            outcomes.append(admin.deliver(a_mail(number), addressee.record)[0].verdict.value)
+            outcomes.append(admin.receive(a_mail(number), addressee)[0].verdict.value)
 
     sender = threading.Thread(target=deliver)
     sender.start()
