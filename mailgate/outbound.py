@@ -1,0 +1,1 @@
+"""Logs the mails that the CRM itself sends, in the languages that the rules demand."""

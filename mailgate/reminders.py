@@ -1,0 +1,1 @@
+"""Sends the e-mail reminders of tasks that are due, each once."""
