@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from mailgate.domain.activity import Activity, Content, Participant
+from mailgate.domain.activity import Activity, Participant
+from mailgate.domain.content import Content
 from mailgate.domain.entry import RecordEntry, RowOutcome, UserEntry
 from mailgate.domain.ledger import LedgerEntry, Outcome
 from mailgate.domain.mail import Document, Note
@@ -198,9 +199,9 @@ def _roled(roled: RoledRecord) -> Json:
 
 def _participant(one: Participant) -> Json:
     return {
-        "email": one.email,
+        "email": one.email or None,
         "name": one.name or None,
-        "header": one.header,
+        "header": one.header or None,
         "side": one.side.value,
         "record": str(one.record) if one.record else None,
     }

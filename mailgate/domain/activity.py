@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from mailgate.domain.content import Content
 from mailgate.domain.mail import Addressee, Document, Mail, Note, Party
 from mailgate.domain.record import AddressState, RecordKind, RecordRef
 from mailgate.domain.routing import is_ours
@@ -86,22 +87,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
-    """Somebody who took part: a mailbox of the mail, and whom we know it as (a user, or a contact's record)."""
+    """Somebody who took part: a mailbox of the mail, and whom we know it as (a user, or a contact's record).
+
+    One of a hand-made activity has no ``header``, and a contact without any address an empty ``email``.
+    """
 
     email: str
     name: str
     header: str
     side: Side
     record: RecordRef | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """An activity's words in one language; a mail logged by BCC has one, under no language."""
-
-    subject: str = ""
-    text: str = ""
-    html: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -248,11 +248,14 @@ def _participation_rows(slot: Slot, persons: Mapping[RecordRef, int]) -> list[Ro
     return [
         {
             "activity_id": slot.activity_id,
+            "n": n,
             "email": email,
             "side": person.side.value,
             "record_id": persons.get(person.record) if person.record else None,
+            "activity_record_id": slot.record_id,
+            "occurred_at": slot.new.occurred_at,
         }
-        for email, person in once.items()
+        for n, (email, person) in enumerate(once.items(), start=1)
     ]
 
 

@@ -11,11 +11,17 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, literal, select, tuple_
 
 from mailgate.domain.activity import Activity, ActivityType, Origin, Participant, Side
+from mailgate.domain.content import Content, in_order, joined
 from mailgate.domain.mail import Document, Note
 from mailgate.domain.record import RecordKind, RecordRef
+from mailgate.domain.user import Language
 from mailgate.store.tables import (
     activity,
+    activity_content,
+    activity_document,
+    activity_link,
     activity_note,
+    activity_sent,
     document,
     link,
     mail,
@@ -27,6 +33,8 @@ from mailgate.store.tables import (
     record,
     user_account,
 )
+
+NO_LANGUAGE = ""  # of the words of a hand-made activity
 
 _Found = Row[tuple[object, ...]]
 _Value = TypeVar("_Value")
@@ -58,7 +66,19 @@ def whole(connection: Connection, activity_id: str) -> Activity | None:
         return None
     body = connection.execute(select(reading_body).where(reading_body.c.reading_id == rows[0].reading_id)).first()
     (found,) = _activities(connection, rows)
-    return replace(found, text=body.text if body else "", html=body.html if body else "")
+    of_mail = Content(found.subject, body.text, body.html) if body else Content()
+    own = select(activity_content).where(activity_content.c.activity_id == activity_id)
+    contents = {row.language: _content(row, of_mail) for row in connection.execute(own)}
+    by_language = in_order({Language(code): content for code, content in contents.items() if code != NO_LANGUAGE})
+    shown = joined(by_language) if by_language and body is None else contents.get(NO_LANGUAGE, of_mail)
+    return replace(
+        found, text=shown.text, html=shown.html, content={str(code): by_language[code] for code in by_language}
+    )
+
+
+def _content(row: _Found, of_mail: Content) -> Content:
+    """Read the words in one language; without any they are the mail's."""
+    return of_mail if row.text is None else Content(row.subject or "", row.text, row.html or "")
 
 
 def _select() -> Select[tuple[object, ...]]:
@@ -70,7 +90,7 @@ def _select() -> Select[tuple[object, ...]]:
             user_account.c.email.label("recorder"),
             mail.c.size,
             mail.c.reading_id,
-            reading.c.subject,
+            reading.c.subject.label("mail_subject"),
         )
         .join(record, record.c.id == activity.c.record_id)
         .join(user_account, user_account.c.id == activity.c.recorder_id)
@@ -87,14 +107,21 @@ def _activities(connection: Connection, rows: Sequence[_Found]) -> list[Activity
     documents = of_reading.all(document, document.c.reading_id, _document)
     links = of_reading.all(link, link.c.reading_id, lambda row: str(row.url))
     read_notes = of_reading.all(reading_note, reading_note.c.reading_id, _note)
-    own_notes = _Parts(connection, ids).all(activity_note, activity_note.c.activity_id, _note)
+    own = _Parts(connection, ids)
+    own_documents = own.all(activity_document, activity_document.c.activity_id, _own_document)
+    own_links = own.all(activity_link, activity_link.c.activity_id, lambda row: str(row.url))
+    own_notes = own.all(activity_note, activity_note.c.activity_id, _note)
     known = _participations(connection, ids)
+    languages = _languages(connection, ids)
+    sent = _sent(connection, ids)
     return [
         replace(
             _bare(row),
-            participants=_participants(parties.get(row.reading_id, ()), known.get(row.id, {})),
-            documents=tuple(documents.get(row.reading_id, ())),
-            links=tuple(links.get(row.reading_id, ())),
+            languages=_in_order(languages.get(row.id, ())),
+            sent_languages={email: _in_order(codes) for email, codes in sent.get(row.id, {}).items()},
+            participants=_participants(parties.get(row.reading_id, ()), known.get(row.id, ())),
+            documents=(*documents.get(row.reading_id, ()), *own_documents.get(row.id, ())),
+            links=(*links.get(row.reading_id, ()), *own_links.get(row.id, ())),
             notes=(*read_notes.get(row.reading_id, ()), *own_notes.get(row.id, ())),
         )
         for row in rows
@@ -110,7 +137,7 @@ def _bare(row: _Found) -> Activity:
         topic=row.topic,
         origin=Origin(row.origin),
         read_only=row.origin != Origin.MANUAL,
-        subject=row.subject or "",
+        subject=row.subject if row.subject is not None else row.mail_subject or "",
         occurred_at=row.occurred_at,
         recorded_at=row.recorded_at,
         recorder=row.recorder,
@@ -152,31 +179,59 @@ def _note(row: _Found) -> Note:
     return Note(row.code, row.text)
 
 
-def _participations(connection: Connection, ids: Collection[str]) -> dict[str, dict[str, _Found]]:
+def _own_document(row: _Found) -> Document:
+    return Document(n=row.n, name=row.name, type=row.type, size=row.size, sha256=row.sha256)
+
+
+def _languages(connection: Connection, ids: Collection[str]) -> dict[str, list[str]]:
+    columns = select(activity_content.c.activity_id, activity_content.c.language)
+    groups: dict[str, list[str]] = {}
+    for owner, code in connection.execute(columns.where(activity_content.c.activity_id.in_(ids))) if ids else ():
+        if code != NO_LANGUAGE:
+            groups.setdefault(owner, []).append(code)
+    return groups
+
+
+def _sent(connection: Connection, ids: Collection[str]) -> dict[str, dict[str, list[str]]]:
+    rows = select(activity_sent).where(activity_sent.c.activity_id.in_(ids)).order_by(activity_sent.c.email)
+    groups: dict[str, dict[str, list[str]]] = {}
+    for row in connection.execute(rows) if ids else ():
+        groups.setdefault(row.activity_id, {}).setdefault(row.email, []).append(row.language)
+    return groups
+
+
+def _in_order(codes: Collection[str]) -> tuple[str, ...]:
+    return tuple(language.value for language in Language if language.value in codes)
+
+
+def _participations(connection: Connection, ids: Collection[str]) -> dict[str, list[_Found]]:
     statement = (
         select(participation, record.c.kind, record.c.ref)
         .outerjoin(record, record.c.id == participation.c.record_id)
         .where(participation.c.activity_id.in_(ids))
+        .order_by(participation.c.activity_id, participation.c.n)
     )
-    groups: dict[str, dict[str, _Found]] = {}
+    groups: dict[str, list[_Found]] = {}
     for row in connection.execute(statement) if ids else ():
-        groups.setdefault(row.activity_id, {})[row.email] = row
+        groups.setdefault(row.activity_id, []).append(row)
     return groups
 
 
-def _participants(parties: Sequence[_Found], known: dict[str, _Found]) -> tuple[Participant, ...]:
-    """Join who the mail names with whom we know them as; a mailbox without participation is a record address."""
+def _participants(parties: Sequence[_Found], known: Sequence[_Found]) -> tuple[Participant, ...]:
+    """Join who the mail names with whom we know them as; a mailbox without participation is a record address.
+
+    Whoever was not named by a mail stands in the participations alone.
+    """
+    if not parties:
+        return tuple(_participant(row, row.name or "", row.header or "") for row in known)
+    by_email = {row.email: row for row in known}
     return tuple(
-        Participant(
-            email=party.email,
-            name=party.name,
-            header=party.header,
-            side=Side(known[party.email].side),
-            record=_ref(known[party.email]),
-        )
-        for party in parties
-        if party.email in known
+        _participant(by_email[party.email], party.name, party.header) for party in parties if party.email in by_email
     )
+
+
+def _participant(row: _Found, name: str, header: str) -> Participant:
+    return Participant(email=row.email, name=name, header=header, side=Side(row.side), record=_ref(row))
 
 
 def _ref(row: _Found) -> RecordRef | None:

@@ -37,7 +37,8 @@ def merge(connection: Connection, source: Named, into: Named) -> str:
         f"{_repoint(connection, table.c.record_id, old, new)} {word}"
         for table, word in ((activity, "activities"), (address, "addresses"), (removal, "removals"))
     ]
-    _repoint(connection, participation.c.record_id, old, new)
+    for column in (participation.c.record_id, participation.c.activity_record_id):
+        _repoint(connection, column, old, new)
     connection.execute(update(ledger).where(ledger.c.record == str(old_ref)).values(record=str(new_ref)))
     _join_lists(connection, old, new)
     connection.execute(delete(record).where(record.c.id == old))

@@ -7,14 +7,18 @@ logged again; ``removal`` keeps who, when, why and what kinds of content went.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
-from mailgate.domain.activity import Origin
 from mailgate.domain.removal import ReceiptState
 from mailgate.errors import NotFound
+from mailgate.store.parts import take_documents
 from mailgate.store.tables import (
     activity,
+    activity_content,
+    activity_document,
+    activity_link,
     activity_note,
+    activity_sent,
     document,
     link,
     mail,
@@ -25,9 +29,18 @@ from mailgate.store.tables import (
     reading_note,
     reading_party,
     receipt,
+    reminder,
     removal,
 )
 
+_OF_ACTIVITY: Sequence[Table] = (
+    activity_note,
+    activity_content,
+    activity_sent,
+    activity_link,
+    participation,
+    reminder,
+)
 _OF_READING: Sequence[Table] = (reading_body, reading_party, document, link, reading_note)
 
 
@@ -44,16 +57,34 @@ def delete_content(
     row = connection.execute(select(activity).where(activity.c.id == activity_id).with_for_update()).first()
     if row is None:
         raise NotFound(f"no activity {activity_id}")
-    for table in (activity_note, participation):
+    kinds = _own_kinds(connection, activity_id)
+    take_documents(connection, activity_id)
+    for table in _OF_ACTIVITY:
         connection.execute(delete(table).where(table.c.activity_id == activity_id))
     connection.execute(delete(activity).where(activity.c.id == activity_id))
-    kinds = ["activity"] if row.origin == Origin.MANUAL or row.mail_sha256 is None else ["participants"]
     if row.mail_sha256 is not None:
         kinds += _delete_mail(connection, row.mail_sha256)
     trace = {"activity_id": activity_id, "record_id": row.record_id, "state": state.value, "at": now}
-    trace |= {"actor": actor, "reason": reason, "kinds": ", ".join(kinds)}
+    trace["occurred_at"] = row.occurred_at
+    trace |= {"actor": actor, "reason": reason, "kinds": ", ".join(kinds or ["activity"])}
     connection.execute(insert(removal), trace)
-    return tuple(kinds)
+    return tuple(kinds or ["activity"])
+
+
+def _own_kinds(connection: Connection, activity_id: str) -> list[str]:
+    """Say what an activity holds besides what its mail does."""
+    of_activity = select(participation.c.n).where(participation.c.activity_id == activity_id).limit(1)
+    kinds = ["participants"] if connection.execute(of_activity).first() else []
+    contents = connection.execute(select(activity_content).where(activity_content.c.activity_id == activity_id)).all()
+    kinds += [word for word in ("subject", "text", "html") if any(getattr(one, word) for one in contents)]
+    for table, word in ((activity_document, "document"), (activity_link, "link")):
+        kinds += _counted(connection, table, table.c.activity_id == activity_id, word)
+    return kinds
+
+
+def _counted(connection: Connection, table: Table, condition: ColumnElement[bool], word: str) -> list[str]:
+    count = connection.scalar(select(func.count()).select_from(table).where(condition)) or 0
+    return [f"{count} {word}{'s' if count > 1 else ''}"] if count else []
 
 
 def _delete_mail(connection: Connection, sha256: bytes) -> list[str]:
@@ -78,7 +109,5 @@ def _kinds(connection: Connection, reading_id: str) -> list[str]:
     body = connection.execute(lengths.where(reading_body.c.reading_id == reading_id)).first()
     kinds = ["subject", *(["text"] if body and body[0] else []), *(["html"] if body and body[1] else [])]
     for table, word in ((document, "document"), (link, "link")):
-        count = connection.scalar(select(func.count()).where(table.c.reading_id == reading_id)) or 0
-        if count:
-            kinds.append(f"{count} {word}{'s' if count > 1 else ''}")
+        kinds += _counted(connection, table, table.c.reading_id == reading_id, word)
     return [*kinds, "raw bytes"]

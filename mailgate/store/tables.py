@@ -4,14 +4,15 @@
     record       --< record_email, record_relation, record_contact, record_user, address
     mail         --< reading --< reading_party, document, link, reading_note;  reading --- reading_body
                  --< piece: its bytes, at most 1 MiB each, by mail.upload;  upload: those that no mail claimed yet
-    activity     --> record, mail, user_account;  --< participation, activity_note
+    activity     --> record, mail, user_account;  --< participation, activity_note, reminder
+                 --< activity_content, activity_sent, activity_document, activity_link: of those that aren't a mail's
     receipt      (record, identity) -> kept | deleted | erased: outlives its activity, so that a mail comes once
     removal      who took an activity away, when and why; never what it held
     ledger       one row per recipient verdict;  audit: who changed an address, a record, a user
 
-What people sent is in ``mail``, ``piece``, ``reading`` and what hangs on it, and in ``activity`` with its notes: the
-triggers of ``store.triggers`` keep all of that as it was written. ``participation`` (whom we know a participant as) and
-``activity.topic`` stand apart, because they are ours and may change.
+What people sent is in ``mail``, ``piece``, ``reading`` and what hangs on it, and in ``activity`` with its notes and
+content: the triggers of ``store.triggers`` keep all of that as it was written, save for hand-made activities.
+``participation`` (whom we know a participant as) and ``activity.topic`` stand apart: they are ours and may change.
 
 Times are UTC. Keys that people see (activity, ledger) are UUIDs of version 7, so they sort by age. A record address
 is stored by its local part; the domain is the instance's.
@@ -275,6 +276,9 @@ activity = Table(
     Column("due_on", Date),
     Column("remind_on", Date),
     Column("done_at", Utc),
+    Column("subject", Text),  # of those that aren't a mail's; else null
+    Column("notification", String(30)),  # what kind of system mail
+    Column("fingerprint", String(64)),  # SHA-256 of what a job handed over, to know it again
     Index("ix_activity_listing", "record_id", "occurred_at", "id"),
     Index("ix_activity_message_id", "record_id", "message_id"),
 )
@@ -288,15 +292,77 @@ activity_note = Table(
     Column("text", Text, nullable=False),
 )
 
-# whom we know a participant as; follows the register, so it may change. A party of the mail without a row here is no
+# whom we know a participant as; follows the register, so it may change. A party of a mail without a row here is no
 # participant: that is how an address of ours in To or Cc is left out. Parties without a readable address share "".
+# Record and time of the activity stand here too, so that an index gives the newest activities of a person on a record.
 participation = Table(
     "participation",
     metadata,
     Column("activity_id", ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
-    Column("email", Text, primary_key=True, index=True),
+    Column("n", Integer, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text),  # null: as the mail names it
+    Column("header", String(10)),  # null: as the mail says, or hand-made
     Column("side", String(10), nullable=False),
-    Column("record_id", ForeignKey("record.id"), index=True),
+    Column("record_id", ForeignKey("record.id")),  # the contact's or lead's
+    Column("activity_record_id", _Key, nullable=False),
+    Column("occurred_at", Utc, nullable=False),
+    Index("ix_participation_email", "email", "activity_record_id", "occurred_at", "activity_id"),
+    Index("ix_participation_person", "record_id", "activity_record_id", "occurred_at", "activity_id"),
+)
+
+# the words of an activity in each of its languages; "" is the one of a hand-made activity. All three texts are null
+# where a finished mail was handed over: its reading has them.
+activity_content = Table(
+    "activity_content",
+    metadata,
+    Column("activity_id", ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("language", String(2), primary_key=True),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("html", Text),
+)
+
+# in which languages each recipient of a system mail got it
+activity_sent = Table(
+    "activity_sent",
+    metadata,
+    Column("activity_id", ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("email", Text, primary_key=True),
+    Column("language", String(2), primary_key=True),
+)
+
+# documents that don't stand in a mail; their bytes are pieces of this upload
+activity_document = Table(
+    "activity_document",
+    metadata,
+    Column("activity_id", ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("upload", _Id, nullable=False, index=True),
+)
+
+activity_link = Table(
+    "activity_link",
+    metadata,
+    Column("activity_id", ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("url", Text, nullable=False),
+)
+
+# who is being, or was, reminded of a task by mail: claimed before the mail is handed over
+reminder = Table(
+    "reminder",
+    metadata,
+    Column("activity_id", ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("email", Text, primary_key=True),  # main address of the user
+    Column("remind_on", Date, primary_key=True),
+    Column("state", String(10), nullable=False),  # claimed, sent, refused, unknown
+    Column("at", Utc, nullable=False),  # of the last change of state
+    Column("message_id", Text, nullable=False),
 )
 
 # -- what became of it ----------------------------------------------------------------------------------------------
@@ -317,6 +383,7 @@ removal = Table(
     Column("activity_id", _Id, primary_key=True),
     Column("record_id", ForeignKey("record.id"), nullable=False),
     Column("state", String(10), nullable=False),  # deleted, erased
+    Column("occurred_at", Utc),  # its place in listings, for who goes on behind it
     Column("at", Utc, nullable=False),
     Column("actor", Text, nullable=False),
     Column("reason", Text),

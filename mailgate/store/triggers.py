@@ -19,7 +19,11 @@ from sqlalchemy import Connection, Table, UniqueConstraint, text
 
 from mailgate.store.tables import (
     activity,
+    activity_content,
+    activity_document,
+    activity_link,
     activity_note,
+    activity_sent,
     document,
     link,
     mail,
@@ -33,13 +37,14 @@ from mailgate.store.tables import (
 )
 
 _OF_READING = (reading_body, reading_party, document, link, reading_note)
-CONTENT = (mail, piece, reading, *_OF_READING, activity, activity_note, participation, receipt)
+_OF_ACTIVITY = (activity_note, activity_content, activity_sent, activity_document, activity_link)
+CONTENT = (mail, piece, reading, *_OF_READING, activity, *_OF_ACTIVITY, participation, receipt)
 
 # what is ours, or follows the register, and not what people sent
 MAY_CHANGE: Mapping[str, frozenset[str]] = {
     "mail": frozenset({"reading_id"}),
     "activity": frozenset({"topic", "topic_by", "topic_at", "record_id"}),
-    "participation": frozenset({"side", "record_id"}),
+    "participation": frozenset({"side", "record_id", "activity_record_id"}),
     "receipt": frozenset({"state", "at", "record_id", "identity"}),  # identity only together with record_id
 }
 
@@ -114,8 +119,8 @@ def _changes(table: Table, dialect: str) -> str:
         return f"{content} OR NOT EXISTS {_OWN_READING}{row_moves}"
     if table is activity:
         return f"(OLD.origin <> 'manual' AND ({content})) OR OLD.origin <> NEW.origin OR {place}{row_moves}"
-    if table is activity_note:
-        return f"(EXISTS {_LOGGED_NOTE} AND ({content})) OR {place}{row_moves}"
+    if table in _OF_ACTIVITY:
+        return f"(EXISTS {_LOGGED} AND ({content})) OR {place}{row_moves}"
     if table is receipt:
         moved = f"OLD.record_id <> NEW.record_id AND EXISTS {_OTHER_RECEIPT}"
         # merging two records that had the same mail gives one of the two receipts another identity
@@ -129,7 +134,7 @@ def _differ(columns: Iterable[str]) -> str:
 
 
 _OWN_READING = "(SELECT 1 FROM reading WHERE reading.id = NEW.reading_id AND reading.mail_sha256 = NEW.sha256)"
-_LOGGED_NOTE = "(SELECT 1 FROM activity WHERE activity.id = OLD.activity_id AND activity.origin <> 'manual')"
+_LOGGED = "(SELECT 1 FROM activity WHERE activity.id = OLD.activity_id AND activity.origin <> 'manual')"
 _OTHER_RECEIPT = "(SELECT 1 FROM receipt WHERE receipt.record_id = NEW.record_id AND receipt.identity = NEW.identity)"
 _ONWARD = (
     "OLD.state = NEW.state OR (OLD.state = 'kept' AND NEW.state IN ('deleted', 'erased'))"
@@ -149,12 +154,17 @@ def _reading_in_use(reading_id: str) -> str:
 
 _MAY_NOT_GO: Mapping[str, str] = {
     "mail": "EXISTS (SELECT 1 FROM activity WHERE activity.mail_sha256 = OLD.sha256)",
-    "piece": "EXISTS (SELECT 1 FROM mail WHERE mail.upload = OLD.upload)",
+    "piece": (
+        "EXISTS (SELECT 1 FROM mail WHERE mail.upload = OLD.upload)"
+        " OR EXISTS (SELECT 1 FROM activity_document WHERE activity_document.upload = OLD.upload)"
+    ),
     "reading": "EXISTS (SELECT 1 FROM activity WHERE activity.mail_sha256 = OLD.mail_sha256)",
     **{table.name: _reading_in_use("OLD.reading_id") for table in _OF_READING},
     "activity": f"OLD.origin <> 'manual' AND NOT {_removed('OLD.id')}",
-    "activity_note": f"EXISTS {_LOGGED_NOTE} AND NOT {_removed('OLD.activity_id')}",
-    "participation": f"EXISTS {_LOGGED_NOTE} AND NOT {_removed('OLD.activity_id')}",
+    **{
+        table.name: f"EXISTS {_LOGGED} AND NOT {_removed('OLD.activity_id')}"
+        for table in (*_OF_ACTIVITY, participation)
+    },
     "receipt": "OLD.state = 'kept' AND EXISTS (SELECT 1 FROM activity WHERE activity.id = OLD.activity_id)",
 }
 

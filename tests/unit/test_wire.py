@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mailgate import wire
-from mailgate.domain.activity import Activity, ActivityType, Content, Origin, Participant, Side
+from mailgate.domain.activity import Activity, ActivityType, Origin, Participant, Side
+from mailgate.domain.content import Content
 from mailgate.domain.entry import Done, RowOutcome
 from mailgate.domain.ledger import LedgerEntry, Outcome, Verdict
 from mailgate.domain.mail import Document, Note
