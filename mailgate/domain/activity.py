@@ -1,8 +1,4 @@
-"""Activities: types, topics per kind of record, and what one holds once it is kept.
-
-The topics are the table of the requirements; every kind has ``other``, which a logged mail gets. Labels in four
-languages come with the hand-made activities.
-"""
+"""Activities: their types, and what one holds once it is kept. What they are about stands in ``domain.topic``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +7,7 @@ from enum import StrEnum
 
 from mailgate.domain.content import Content
 from mailgate.domain.mail import Addressee, Document, Mail, Note, Party
-from mailgate.domain.record import AddressState, RecordKind, RecordRef
+from mailgate.domain.record import AddressState, RecordRef
 from mailgate.domain.routing import is_ours
 
 
@@ -43,37 +39,11 @@ class Side(StrEnum):
     EXTERNAL = "external"
 
 
-TOPIC_OTHER = "other"
-
 # a mail from before e-mail was common, or from further ahead than clocks differ, was not sent then
 FIRST_YEAR = 1990
 CLOCK_TOLERANCE = timedelta(hours=1)
 
 SHOWN = ("to", "cc")  # the header fields that other recipients see
-
-_ACQUISITION = ("customer_acquisition", "customer_care", "negotiation", TOPIC_OTHER)
-
-TOPICS: Mapping[RecordKind, tuple[str, ...]] = {
-    RecordKind.CUSTOMER: _ACQUISITION,
-    RecordKind.LEAD: _ACQUISITION,
-    RecordKind.CONTACT: _ACQUISITION,
-    RecordKind.OPPORTUNITY: ("rejection", "offer", "qualification", "negotiation", "commitment", TOPIC_OTHER),
-    RecordKind.CAMPAIGN: (
-        "billing",
-        "cancellation",
-        "offer",
-        "approval",
-        "monitoring",
-        "complaint",
-        "reporting",
-        "reservation",
-        "screenshots",
-        "creatives",
-        TOPIC_OTHER,
-    ),
-    RecordKind.DEAL_GROUP: ("deal_sheet", "monitoring", "new_deal_group", TOPIC_OTHER),
-    RecordKind.PUBLISHER_CONTRACT: ("payout", "negotiation", TOPIC_OTHER),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Update, bindparam, or_, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
-from mailgate.domain.activity import TOPIC_OTHER, ActivityType, Origin
+from mailgate.domain.activity import ActivityType, Origin
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.mail import Note
 from mailgate.domain.record import RecordRef
+from mailgate.domain.topic import TOPIC_OTHER
 from mailgate.errors import Reason
 from mailgate.ports import Kept
 from mailgate.store.content import write_mails
