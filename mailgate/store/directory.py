@@ -13,21 +13,9 @@ from mailgate.domain.record import AddressState, RecordAddress, RecordKind, Reco
 from mailgate.domain.user import Language, Role, User, UserKind
 from mailgate.ports import FoundAddress
 from mailgate.store.database import Database
-from mailgate.store.orders import in_parts
-from mailgate.store.tables import (
-    address,
-    record,
-    record_contact,
-    record_email,
-    record_relation,
-    user_account,
-    user_address,
-    user_role,
-)
+from mailgate.store.nearness import nearest, persons_among, steps, users_among
+from mailgate.store.tables import address, record, user_account, user_address, user_role
 from mailgate.store.trouble import told
-
-PERSONS = (RecordKind.CONTACT.value, RecordKind.LEAD.value)
-CLIENT_ROLES = ("customer", "intermediary", "agency")
 
 
 class Directory:
@@ -88,18 +76,18 @@ class Directory:
     def known(self, seen_from: RecordRef, emails: Collection[str]) -> Mapping[str, Known]:
         """Say who these addresses are, seen from a record (``ports.Directory.known``).
 
-        On a record are the contacts it names and, on a customer, the persons that name it as theirs. Whoever is the
-        only one with an address is found at some step, so the steps are walked only where there are several.
+        Whoever is the only one with an address is found at some step, so the steps (``store.nearness``) are walked only
+        where there are several.
         """
         found: dict[str, Known] = {}
         with self._reading() as connection:
-            users = _users_among(connection, emails)
+            users = users_among(connection, emails)
             found.update(dict.fromkeys(users, Known(Side.INTERNAL)))
-            persons = _persons_among(connection, [email for email in emails if email not in users])
-            several = {email for email, rows in persons.items() if len(rows) > 1}
-            steps = _steps(connection, seen_from) if several else ()
+            persons = persons_among(connection, [email for email in emails if email not in users])
+            several = any(len(rows) > 1 for rows in persons.values())
+            walked = _steps(connection, seen_from) if several else ()
         for email, rows in persons.items():
-            found[email] = _nearest(rows, steps)
+            found[email] = _named(rows, walked)
         return found
 
     def has_users(self) -> bool:
@@ -124,55 +112,12 @@ def _ref(row: Row[*tuple[object, ...]]) -> RecordRef:
     return RecordRef(RecordKind(row.kind), row.ref)
 
 
-def _users_among(connection: Connection, emails: Collection[str]) -> set[str]:
-    found: set[str] = set()
-    for part in in_parts(emails):
-        found.update(connection.scalars(select(user_address.c.email).where(user_address.c.email.in_(part))))
-    return found
-
-
-def _persons_among(connection: Connection, emails: Collection[str]) -> dict[str, list[tuple[int, RecordRef]]]:
-    found: dict[str, list[tuple[int, RecordRef]]] = {}
-    for part in in_parts(emails):
-        rows = connection.execute(
-            select(record_email.c.email, record.c.id, record.c.kind, record.c.ref)
-            .join(record, record.c.id == record_email.c.record_id)
-            .where(record_email.c.email.in_(part), record.c.kind.in_(PERSONS))
-        )
-        for row in rows:
-            found.setdefault(row.email, []).append((row.id, _ref(row)))
-    return found
-
-
 def _steps(connection: Connection, seen_from: RecordRef) -> Sequence[set[int]]:
-    """Give the ids of the persons at each step: on the record, then on its clients."""
-    own = connection.scalar(
-        select(record.c.id).where(record.c.kind == seen_from.kind.value, record.c.ref == seen_from.ref)
-    )
-    if own is None:
-        return ()
-    related = select(record_relation.c.other_id).where(
-        record_relation.c.record_id == own, record_relation.c.role.in_(CLIENT_ROLES)
-    )
-    # a contact belongs to the customer that names it, too
-    naming = (
-        select(record_contact.c.record_id)
-        .join(record, record.c.id == record_contact.c.record_id)
-        .where(record_contact.c.contact_id == own, record.c.kind == RecordKind.CUSTOMER.value)
-    )
-    clients = set(connection.scalars(related)) | set(connection.scalars(naming))
-    return ({own} | _persons_on(connection, {own}), clients | _persons_on(connection, clients))
+    this = (record.c.kind == seen_from.kind.value, record.c.ref == seen_from.ref)
+    own = connection.scalar(select(record.c.id).where(*this))
+    return () if own is None else steps(connection, own)
 
 
-def _persons_on(connection: Connection, records: set[int]) -> set[int]:
-    named = select(record_contact.c.contact_id).where(record_contact.c.record_id.in_(records))
-    belonging = select(record_relation.c.record_id).where(
-        record_relation.c.other_id.in_(records), record_relation.c.role == CLIENT_ROLES[0]
-    )
-    return set(connection.scalars(named)) | set(connection.scalars(belonging))
-
-
-def _nearest(rows: Sequence[tuple[int, RecordRef]], steps: Sequence[set[int]]) -> Known:
-    here = [[ref for number, ref in rows if number in step] for step in steps]
-    at = next((refs for refs in here if refs), [ref for _, ref in rows])
-    return Known(Side.EXTERNAL, record=at[0]) if len(at) == 1 else Known(Side.EXTERNAL, ambiguous=True)
+def _named(persons: Mapping[int, RecordRef], walked: Sequence[set[int]]) -> Known:
+    found = nearest(persons, walked)
+    return Known(Side.EXTERNAL, ambiguous=True) if found is None else Known(Side.EXTERNAL, record=persons[found])

@@ -1,0 +1,69 @@
+"""Who owns an address, and which of several owners is nearest to a record.
+
+The steps from a record are: the record itself and the persons on it, then its customer, intermediary and agency and
+the persons on those. On a record are the contacts it names and, on a customer, the persons that name it as theirs.
+Addresses come folded (``domain.address``). Costs an indexed statement per 500 addresses, and four per walk.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import Connection, select
+
+from mailgate.domain.record import RecordKind, RecordRef
+from mailgate.store.orders import in_parts
+from mailgate.store.tables import record, record_contact, record_email, record_relation, user_address
+
+PERSONS = (RecordKind.CONTACT.value, RecordKind.LEAD.value)
+CLIENT_ROLES = ("customer", "intermediary", "agency")
+
+
+def users_among(connection: Connection, emails: Iterable[str]) -> set[str]:
+    """Pick the addresses that are users', as main address or alias."""
+    found: set[str] = set()
+    for part in in_parts(emails):
+        found.update(connection.scalars(select(user_address.c.email).where(user_address.c.email.in_(part))))
+    return found
+
+
+def persons_among(connection: Connection, emails: Iterable[str]) -> dict[str, dict[int, RecordRef]]:
+    """Find the contacts and leads that have these addresses: keys and names, by address."""
+    found: dict[str, dict[int, RecordRef]] = {}
+    for part in in_parts(emails):
+        rows = connection.execute(
+            select(record_email.c.email, record.c.id, record.c.kind, record.c.ref)
+            .join(record, record.c.id == record_email.c.record_id)
+            .where(record_email.c.email.in_(part), record.c.kind.in_(PERSONS))
+        )
+        for row in rows:
+            found.setdefault(row.email, {})[row.id] = RecordRef(RecordKind(row.kind), row.ref)
+    return found
+
+
+def steps(connection: Connection, own: int) -> Sequence[set[int]]:
+    """Walk from a record: the keys of the persons (and of the records they stand on) at each step."""
+    related = select(record_relation.c.other_id).where(
+        record_relation.c.record_id == own, record_relation.c.role.in_(CLIENT_ROLES)
+    )
+    # a contact belongs to the customer that names it, too
+    naming = (
+        select(record_contact.c.record_id)
+        .join(record, record.c.id == record_contact.c.record_id)
+        .where(record_contact.c.contact_id == own, record.c.kind == RecordKind.CUSTOMER.value)
+    )
+    clients = set(connection.scalars(related)) | set(connection.scalars(naming))
+    return ({own} | _persons_on(connection, {own}), clients | _persons_on(connection, clients))
+
+
+def nearest(persons: Collection[int], walked: Sequence[set[int]]) -> int | None:
+    """Pick the only person at the first step that has any of them, else the only one; ``None`` where several are."""
+    here = [[key for key in persons if key in step] for step in walked]
+    at = next((keys for keys in here if keys), list(persons))
+    return at[0] if len(at) == 1 else None
+
+
+def _persons_on(connection: Connection, records: Collection[int]) -> set[int]:
+    named = select(record_contact.c.contact_id).where(record_contact.c.record_id.in_(records))
+    belonging = select(record_relation.c.record_id).where(
+        record_relation.c.other_id.in_(records), record_relation.c.role == CLIENT_ROLES[0]
+    )
+    return set(connection.scalars(named)) | set(connection.scalars(belonging))
