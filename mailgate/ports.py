@@ -1,4 +1,4 @@
-"""What the path of a mail needs from outside, in the words of the domain.
+"""What the path of a mail needs from outside, and what mails of our own need, in the words of the domain.
 
 ``store`` is the real thing behind both; ``tests/fakes.py`` has the ones in memory, held to the same contract tests.
 Every method may raise ``Deferred(STORE_DOWN)`` or ``Deferred(DISK_FULL)``; driver errors never get through.
@@ -7,6 +7,7 @@ Every method may raise ``Deferred(STORE_DOWN)`` or ``Deferred(DISK_FULL)``; driv
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from mailgate.domain.activity import Known, NewMail
@@ -76,3 +77,30 @@ class Archive(Protocol):
 
     def count(self, *, relay: str, reason: Reason, verdict: Verdict, at: datetime) -> None:
         """Add one to the bounded row of this relay, reason and minute. Doesn't wait; loss in a crash is accepted."""
+
+
+# -- mails of our own -------------------------------------------------------------------------------------------------
+
+
+class Handing(StrEnum):
+    """What became of a mail that was handed to the company's mail server."""
+
+    TAKEN = "taken"
+    LATER = "later"  # nothing was taken: the same mail may be handed over again
+    REFUSED = "refused"  # for good
+    UNKNOWN = "unknown"  # the content was on its way and no answer came: it may have been taken
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """``text`` is the server's reply, or what happened instead: printable, one line."""
+
+    state: Handing
+    text: str
+
+
+class Mailer(Protocol):
+    """The company's mail server."""
+
+    def hand_over(self, sender: str, recipient: str, mail: bytes) -> HandedOver:
+        """Hand over a mail (CRLF line ends); addresses folded. ``Misconfigured`` where nothing could be sent at all."""

@@ -1,5 +1,5 @@
 """Hands mail to a mail server. The only importer of an SMTP client."""
 
-from mailgate.mailer.handover import hand_over
+from mailgate.mailer.handover import Mailer, MailServer, Patience, hand_over
 
-__all__ = ["hand_over"]
+__all__ = ["MailServer", "Mailer", "Patience", "hand_over"]
