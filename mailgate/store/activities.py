@@ -8,21 +8,20 @@ Refuses, with ``BadInput``: anybody but the recorder, a disabled user, an erasur
 ``NotFound`` names the record, user, activity or attachment that isn't there, and who took an activity away.
 """
 
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, delete, select
 
 from mailgate import mime
-from mailgate.domain import address
 from mailgate.domain.activity import Activity
 from mailgate.domain.mail import Document
 from mailgate.domain.record import Edition, RecordKind, RecordRef
 from mailgate.domain.removal import ReceiptState, Removed
 from mailgate.domain.user import Role, User, UserKind
 from mailgate.errors import BadInput, NotFound
-from mailgate.store import again, archive, listing, register, users
+from mailgate.store import again, archive, listing, parts, register
+from mailgate.store.acting import acting, acting_with, gone, read_id
 from mailgate.store.audit import Act, enter, utc_now
 from mailgate.store.database import Database
 from mailgate.store.register import check_edition, not_found
@@ -68,10 +67,7 @@ class Activities:
     def show(self, activity_id: str) -> Activity:
         """Show one activity with its bodies."""
         with self._database.read() as connection:
-            found = listing.whole(connection, _read_id(activity_id))
-            if found is None:
-                raise _gone(connection, activity_id)
-            return found
+            return _show(connection, activity_id)
 
     def raw(self, activity_id: str) -> bytes:
         """Give the mail as it came over the wire."""
@@ -79,12 +75,16 @@ class Activities:
             return _raw(connection, activity_id)
 
     def attachment(self, activity_id: str, n: int) -> tuple[Document, bytes]:
-        """Give the ``n``-th document of the mail, decoded."""
-        shown = self.show(activity_id)
-        found = next((document for document in shown.documents if document.n == n), None)
-        if found is None:
-            raise NotFound(f"no attachment {n} in {activity_id}: it has {len(shown.documents)}")
-        content = mime.document(self.raw(activity_id), n)
+        """Give the ``n``-th document, decoded where it came in a mail."""
+        with self._database.read() as connection:
+            shown = _show(connection, activity_id)
+            found = next((document for document in shown.documents if document.n == n), None)
+            if found is None:
+                raise NotFound(f"no attachment {n} in {activity_id}: it has {len(shown.documents)}")
+            if shown.raw_sha256 is None:
+                return found, parts.document_bytes(connection, shown.id, found)
+            raw = _raw(connection, activity_id)
+        content = mime.document(raw, n)
         if content is None:
             raise NotFound(f"attachment {n} of {activity_id} can't be read out of the mail: use mailgate activity raw")
         return found, content
@@ -94,7 +94,7 @@ class Activities:
 
         def work(connection: Connection) -> Removed:
             row = _find(connection, activity_id)
-            user = _acting(connection, as_email)
+            user = acting(connection, as_email).user
             _check_recorder(row, user)
             delete_content(connection, row.id, ReceiptState.DELETED, user.email, None)
             return _removed(connection, row.id)
@@ -107,7 +107,7 @@ class Activities:
 
         def work(connection: Connection) -> Removed:
             row = _find(connection, activity_id)
-            who = actor if as_email is None else _administrator(connection, as_email).email
+            who = actor if as_email is None else acting_with(connection, as_email, Role.ADMINISTER).user.email
             delete_content(connection, row.id, ReceiptState.ERASED, who, why)
             return _removed(connection, row.id)
 
@@ -118,47 +118,39 @@ class Activities:
         why = _read_reason(reason)
 
         def work(connection: Connection) -> Removed:
-            found = _read_id(activity_id)
+            found = read_id(activity_id)
             state = connection.execute(select(receipt.c.state).where(receipt.c.activity_id == found)).scalar()
             if state is None:
-                raise _gone(connection, activity_id)
+                raise gone(connection, activity_id)
             if state != ReceiptState.DELETED:
                 raise BadInput(f"activity {found} is {state}, not deleted: only a deletion can be forgotten")
             connection.execute(delete(receipt).where(receipt.c.activity_id == found))
-            gone = _removed(connection, found)
-            enter(connection, actor, self._now(), [Act("deletion forgotten", str(gone.record), f"{found}: {why}")])
-            return gone
+            trace = _removed(connection, found)
+            enter(connection, actor, self._now(), [Act("deletion forgotten", str(trace.record), f"{found}: {why}")])
+            return trace
 
         return again.write(self._database, work)
 
 
-def _read_id(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise NotFound(f"no activity {text!a}: see mailgate activity list") from None
-
-
-def _gone(connection: Connection, activity_id: str) -> NotFound:
-    found = _read_id(activity_id)
-    row = connection.execute(select(removal).where(removal.c.activity_id == found)).first()
-    if row is None:
-        return NotFound(f"no activity {found}: see mailgate activity list")
-    return NotFound(f"no activity {found}: it was {row.state} by {row.actor} at {row.at:%Y-%m-%dT%H:%M:%SZ}")
-
-
 def _cursor(connection: Connection, after: str) -> listing.Cursor:
-    found = _read_id(after)
+    found = read_id(after)
     at = connection.execute(select(activity.c.occurred_at).where(activity.c.id == found)).scalar()
     if at is None:
-        raise _gone(connection, after)
+        raise gone(connection, after)
     return listing.Cursor(at, found)
 
 
+def _show(connection: Connection, activity_id: str) -> Activity:
+    found = listing.whole(connection, read_id(activity_id))
+    if found is None:
+        raise gone(connection, activity_id)
+    return found
+
+
 def _raw(connection: Connection, activity_id: str) -> bytes:
-    row = connection.execute(select(activity.c.mail_sha256).where(activity.c.id == _read_id(activity_id))).first()
+    row = connection.execute(select(activity.c.mail_sha256).where(activity.c.id == read_id(activity_id))).first()
     if row is None:
-        raise _gone(connection, activity_id)
+        raise gone(connection, activity_id)
     if row.mail_sha256 is None:
         raise NotFound(f"activity {activity_id} was made by hand: it has no mail")
     return archive.raw_bytes(connection, row.mail_sha256)
@@ -168,24 +160,13 @@ def _find(connection: Connection, activity_id: str) -> Row[*tuple[object, ...]]:
     statement = (
         select(activity.c.id, user_account.c.email, user_account.c.kind)
         .join(user_account, user_account.c.id == activity.c.recorder_id)
-        .where(activity.c.id == _read_id(activity_id))
+        .where(activity.c.id == read_id(activity_id))
         .with_for_update(of=activity)
     )
     row = connection.execute(statement).first()
     if row is None:
-        raise _gone(connection, activity_id)
+        raise gone(connection, activity_id)
     return row
-
-
-def _acting(connection: Connection, email: str) -> User:
-    folded = address.fold(email)
-    stored = users.load(connection, {folded})
-    if folded not in stored:
-        raise NotFound(f"no user {folded}: see mailgate user list")
-    user = stored[folded].user
-    if not user.enabled:
-        raise BadInput(f"{user.email} is disabled and changes nothing: use mailgate user enable")
-    return user
 
 
 def _check_recorder(row: Row[*tuple[object, ...]], user: User) -> None:
@@ -193,13 +174,6 @@ def _check_recorder(row: Row[*tuple[object, ...]], user: User) -> None:
         raise BadInput(f"{row.id} was recorded by {row.email}, a system user: only mailgate activity erase removes it")
     if row.email != user.email:
         raise BadInput(f"{row.id} was recorded by {row.email}: {user.email} can't delete it, only its recorder can")
-
-
-def _administrator(connection: Connection, email: str) -> User:
-    user = _acting(connection, email)
-    if Role.ADMINISTER not in user.roles:
-        raise BadInput(f"{user.email} lacks the role {Role.ADMINISTER.value}: give it with mailgate user set --role")
-    return user
 
 
 def _read_reason(text: str) -> str:

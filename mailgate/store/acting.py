@@ -1,0 +1,53 @@
+"""What every command on one activity asks first: which one is meant, and who is acting.
+
+Raises ``NotFound`` for an id that is none or isn't there (naming who took it away), and for an unknown user;
+``BadInput`` for a disabled user, who changes nothing, and for one without the role that is needed.
+"""
+
+import uuid
+
+from sqlalchemy import Connection, select
+
+from mailgate.domain import address
+from mailgate.domain.user import Role
+from mailgate.errors import BadInput, NotFound
+from mailgate.store import users
+from mailgate.store.tables import removal
+from mailgate.store.users import StoredUser
+
+
+def read_id(text: str) -> str:
+    """Read an activity's id as it was typed."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise NotFound(f"no activity {text!a}: see mailgate activity list") from None
+
+
+def gone(connection: Connection, activity_id: str) -> NotFound:
+    """Say that an activity isn't there, and what became of it."""
+    found = read_id(activity_id)
+    row = connection.execute(select(removal).where(removal.c.activity_id == found)).first()
+    if row is None:
+        return NotFound(f"no activity {found}: see mailgate activity list")
+    return NotFound(f"no activity {found}: it was {row.state} by {row.actor} at {row.at:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def acting(connection: Connection, email: str) -> StoredUser:
+    """Find the user who acts, by any of its addresses."""
+    folded = address.fold(email)
+    stored = users.load(connection, {folded})
+    if folded not in stored:
+        raise NotFound(f"no user {folded}: see mailgate user list")
+    found = stored[folded]
+    if not found.user.enabled:
+        raise BadInput(f"{found.user.email} is disabled and changes nothing: use mailgate user enable")
+    return found
+
+
+def acting_with(connection: Connection, email: str, role: Role) -> StoredUser:
+    """Find the user who acts and needs a role for it."""
+    found = acting(connection, email)
+    if role not in found.user.roles:
+        raise BadInput(f"{found.user.email} lacks the role {role.value}: give it with mailgate user set --role")
+    return found
