@@ -65,7 +65,7 @@ def test_a_type_is_taken_without_its_parameters(given: str, kind: str) -> None:
     "given", ["", "pdf", "application/", "/pdf", "a b/c", "a/b/c", "text/pläin", "a\n/b", "x" * 70 + "/y"]
 )
 def test_what_is_no_type_is_refused(given: str) -> None:
-    with pytest.raises(BadInput, match="^type: "):
+    with pytest.raises(BadInput, match=r"^type: "):
         read_type(given, "type")
 
 
