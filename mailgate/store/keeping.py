@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Update, bindparam, or_, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
-from mailgate.domain.activity import ActivityType, Origin
+from mailgate.domain.activity import ActivityType, Origin, Participant, Side
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.mail import Note
 from mailgate.domain.record import RecordRef
@@ -25,6 +25,7 @@ from mailgate.ports import Kept
 from mailgate.store.content import write_mails
 from mailgate.store.database import insert
 from mailgate.store.ledger_rows import Row, row_of, write_rows
+from mailgate.store.linking import Owner, look_again
 from mailgate.store.orders import Order, Slot, Unkeepable, in_parts
 from mailgate.store.tables import activity, activity_note, address, participation, receipt, record, user_account
 
@@ -176,7 +177,8 @@ def _write_activities(connection: Connection, fresh: Sequence[Slot]) -> None:
     )
     repeated = _same_message_id(connection, fresh)
     notes = [row for slot in fresh for row in _note_rows(slot, repeated)]
-    participations = [row for slot in fresh for row in _participation_rows(slot, persons)]
+    owners = look_again(connection, {(slot.record_id, email) for slot in fresh for email in _unknown(slot, persons)})
+    participations = [row for slot in fresh for row in _participation_rows(slot, persons, owners)]
     connection.execute(plain_insert(activity), [_activity_row(slot, recorders) for slot in fresh])
     if notes:
         connection.execute(plain_insert(activity_note), notes)
@@ -244,19 +246,35 @@ def _note_rows(slot: Slot, repeated: set[str]) -> list[Row]:
     ]
 
 
-def _participation_rows(slot: Slot, persons: Mapping[RecordRef, int]) -> list[Row]:
+def _unknown(slot: Slot, persons: Mapping[RecordRef, int]) -> set[str]:
+    """Give the addresses that were nobody's when the mail was looked at, or whose owner is gone since."""
+    return {
+        person.email
+        for person in slot.activity.participants
+        if person.email and person.side is Side.EXTERNAL and (person.record is None or person.record not in persons)
+    }
+
+
+def _owner(person: Participant, persons: Mapping[RecordRef, int]) -> Owner:
+    return Owner(person.side, persons.get(person.record) if person.record else None)
+
+
+def _participation_rows(
+    slot: Slot, persons: Mapping[RecordRef, int], owners: Mapping[tuple[int, str], Owner]
+) -> list[Row]:
     once = {person.email: person for person in slot.activity.participants}
+    found = {email: owners.get((slot.record_id, email)) or _owner(person, persons) for email, person in once.items()}
     return [
         {
             "activity_id": slot.activity_id,
             "n": n,
             "email": email,
-            "side": person.side.value,
-            "record_id": persons.get(person.record) if person.record else None,
+            "side": owner.side.value,
+            "record_id": owner.person,
             "activity_record_id": slot.record_id,
             "occurred_at": slot.new.occurred_at,
         }
-        for n, (email, person) in enumerate(once.items(), start=1)
+        for n, (email, owner) in enumerate(found.items(), start=1)
     ]
 
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 from sqlalchemy import Column, Connection, and_, delete, exists, select, update
 
 from mailgate.domain.record import RecordRef
+from mailgate.store.linking import link_again
 from mailgate.store.tables import (
     activity,
     address,
@@ -42,6 +43,9 @@ def merge(connection: Connection, source: Named, into: Named) -> str:
     connection.execute(update(ledger).where(ledger.c.record == str(old_ref)).values(record=str(new_ref)))
     _join_lists(connection, old, new)
     connection.execute(delete(record).where(record.c.id == old))
+    # where the two were the only ones with an address, there is one now
+    emails = connection.scalars(select(record_email.c.email).where(record_email.c.record_id == new)).all()
+    link_again(connection, emails)
     return ", ".join(moved)
 
 

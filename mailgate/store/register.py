@@ -42,6 +42,9 @@ from mailgate.domain.record import (
 from mailgate.domain.routing import record_address
 from mailgate.errors import BadInput, NotFound
 from mailgate.store.audit import Act, enter
+from mailgate.store.linking import link_persons
+from mailgate.store.nearness import PERSONS
+from mailgate.store.orders import in_parts
 from mailgate.store.tables import (
     activity,
     address,
@@ -259,7 +262,7 @@ def _with_main_addresses(entry: RecordEntry, found: Known) -> RecordEntry:
 
 
 def save(connection: Connection, changes: Sequence[RecordChange], found: Known, actor: str, at: datetime) -> None:
-    """Write what ``plan`` decided, and the audit of it."""
+    """Write what ``plan`` decided, the audit of it, and link where persons took part before."""
     new = [change.after for change in changes if change.before is None]
     differing = [change for change in changes if change.changed]
     added = _insert(connection, new, at)
@@ -269,6 +272,28 @@ def save(connection: Connection, changes: Sequence[RecordChange], found: Known, 
     acts = [Act("record added", str(one.record)) for one in new]
     acts += [Act("record changed", str(change.after.record), ", ".join(change.changed)) for change in differing]
     enter(connection, actor, at, acts)
+    own = {email for change in changes for email in _to_link(change)}
+    link_persons(connection, own | _emails_of_named(connection, changes, there))
+
+
+def _to_link(change: RecordChange) -> set[str]:
+    """Give the addresses of a person that it just got; all of them where it just came to belong to somebody."""
+    if change.after.record.kind.value not in PERSONS:
+        return set()
+    if change.before is None or "relations" in change.changed:
+        return set(change.after.email)
+    return set(change.after.email) - set(change.before.record.email)
+
+
+def _emails_of_named(
+    connection: Connection, changes: Sequence[RecordChange], there: Mapping[RecordRef, int]
+) -> set[str]:
+    """Give the addresses of the contacts that records name now and didn't before: an import adds contacts first."""
+    named: set[int] = set()
+    for change in changes:
+        before = change.before.record.contacts if change.before else ()
+        named.update(there[roled.record] for roled in set(change.after.contacts) - set(before))
+    return {email for part in in_parts(named) for emails in _emails(connection, part).values() for email in emails}
 
 
 def _insert(connection: Connection, records: Sequence[Record], at: datetime) -> dict[int, Record]:

@@ -21,6 +21,7 @@ from mailgate.errors import BadInput, NotFound
 from mailgate.store import again
 from mailgate.store.audit import Act, enter, utc_now
 from mailgate.store.database import Database
+from mailgate.store.linking import link_users
 from mailgate.store.tables import activity, audit, record_user, removal, user_account, user_address, user_role
 
 PAGE = 500
@@ -177,7 +178,7 @@ def plan(entry: UserEntry, stored: Mapping[str, StoredUser], domain: str) -> Use
 
 
 def save(connection: Connection, changes: Sequence[UserChange], actor: str, at: datetime) -> None:
-    """Write what ``plan`` decided, and the audit of it."""
+    """Write what ``plan`` decided, the audit of it, and link where new addresses took part before."""
     new = [change.after for change in changes if change.before is None]
     differing = [change for change in changes if change.changed]
     ids = _insert(connection, new, at) | _update(connection, differing)
@@ -185,6 +186,12 @@ def save(connection: Connection, changes: Sequence[UserChange], actor: str, at: 
     acts = [Act("user added", user.email) for user in new]
     acts += [Act("user changed", change.after.email, ", ".join(change.changed)) for change in differing]
     enter(connection, actor, at, acts)
+    link_users(connection, {email for change in changes for email in _gained(change)})
+
+
+def _gained(change: UserChange) -> set[str]:
+    had = {change.before.user.email, *change.before.user.aliases} if change.before else set()
+    return {change.after.email, *change.after.aliases} - had
 
 
 def _insert(connection: Connection, users: Sequence[User], at: datetime) -> dict[int, User]:
