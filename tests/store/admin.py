@@ -60,7 +60,9 @@ class Admin:
 
     def deliver(self, mail: bytes, *refs: RecordRef, sender: str = ANNA) -> tuple[Outcome, ...]:
         """Hand a mail in for these records, as the relay would."""
-        return self.receive(mail, *(self.intake.check_recipient(RELAY, self.address(ref)) for ref in refs), sender=sender)
+        return self.receive(
+            mail, *(self.intake.check_recipient(RELAY, self.address(ref)) for ref in refs), sender=sender
+        )
 
     def receive(self, mail: bytes, *addressees: Addressee, sender: str = ANNA) -> tuple[Outcome, ...]:
         """Hand a mail in for recipients that were accepted before."""
