@@ -38,6 +38,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 metadata = MetaData(
@@ -254,6 +255,9 @@ reading_note = Table(
     Column("text", Text, nullable=False),
 )
 
+# tasks that are not done and have a day for it: few among all activities
+_TO_REMIND = text("remind_on IS NOT NULL AND done_at IS NULL")
+
 activity = Table(
     "activity",
     metadata,
@@ -281,6 +285,7 @@ activity = Table(
     Column("fingerprint", String(64)),  # SHA-256 of what a job handed over, to know it again
     Index("ix_activity_listing", "record_id", "occurred_at", "id"),
     Index("ix_activity_message_id", "record_id", "message_id"),
+    Index("ix_activity_to_remind", "remind_on", sqlite_where=_TO_REMIND, postgresql_where=_TO_REMIND),
 )
 
 activity_note = Table(

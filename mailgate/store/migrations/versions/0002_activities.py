@@ -86,6 +86,10 @@ def upgrade() -> None:
         _of_activity("activity_link"),
         sa.PrimaryKeyConstraint("activity_id", "n", name=op.f("pk_activity_link")),
     )
+    to_remind = sa.text("remind_on IS NOT NULL AND done_at IS NULL")
+    op.create_index(
+        "ix_activity_to_remind", "activity", ["remind_on"], sqlite_where=to_remind, postgresql_where=to_remind
+    )
     op.create_table(
         "reminder",
         sa.Column("activity_id", _ID, nullable=False),
@@ -101,6 +105,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go down: activities that aren't mails lose their words."""
+    op.drop_index("ix_activity_to_remind", "activity")
     for table in ("reminder", "activity_link", "activity_document", "activity_sent", "activity_content"):
         op.drop_table(table)
     _set_participation_aside()
