@@ -6,13 +6,15 @@ Every method may raise ``Deferred(STORE_DOWN)`` or ``Deferred(DISK_FULL)``; driv
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
 from mailgate.domain.activity import Known, NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
+from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import RecordAddress, RecordRef, RecordState
+from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState
 from mailgate.domain.user import User
 from mailgate.errors import Reason
 
@@ -104,3 +106,29 @@ class Mailer(Protocol):
 
     def hand_over(self, sender: str, recipient: str, mail: bytes) -> HandedOver:
         """Hand over a mail (CRLF line ends); addresses folded. ``Misconfigured`` where nothing could be sent at all."""
+
+
+class Reminders(Protocol):
+    """The reminders that are due, and who took them on. Two runs at once see each reminder claimed once."""
+
+    def due(self, today: date) -> Sequence[Reminder]:
+        """List the reminders of this day and the days before that nobody has claimed, oldest day first.
+
+        Of tasks made by hand that are not done: one for each internal participant who is an enabled user, else one
+        for the recorder, if enabled and nobody else was reminded of that task and day.
+        """
+
+    def claim(self, claim: Claim, today: date) -> Reminder | None:
+        """Take a reminder on, and give it as it is now; ``None`` where it isn't due any more or another run has it."""
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back: nothing was sent, the reminder is due again."""
+
+    def settle(self, claim: Claim, state: ReminderState, at: datetime) -> None:
+        """Write down what became of a mail that was not, or may not have been, sent."""
+
+    def settle_sent(self, claim: Claim, notice: NewNotice) -> str:
+        """Log the mail that was sent and write down that it was, both or neither; give the id of its activity."""
+
+    def give_up(self, before: datetime, at: datetime) -> Sequence[tuple[ReminderKey, RecordRef]]:
+        """Write down claims from before that moment as unknown, and list them; by two runs at once, by one of them."""
