@@ -12,6 +12,7 @@ from mailgate.domain.activity import Activity, Participant
 from mailgate.domain.content import Content
 from mailgate.domain.entry import RecordEntry, RowOutcome, UserEntry
 from mailgate.domain.ledger import LedgerEntry, Outcome
+from mailgate.domain.listing import Wish
 from mailgate.domain.mail import Document, Note
 from mailgate.domain.record import Record, RecordAddress, RecordRef, RoledRecord
 from mailgate.domain.removal import Removed
@@ -224,6 +225,7 @@ def _day(day: date | None) -> str | None:
 record_ref: Callable[[str], RecordRef] = RecordRef.parse
 user_entry: Callable[..., UserEntry] = UserEntry.read
 record_entry: Callable[..., RecordEntry] = RecordEntry.read
+wish: Callable[..., Wish] = Wish.read
 
 
 def read_moment(text: str) -> datetime:

@@ -24,14 +24,45 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Is kept."
 def list_(
     *,
     record: Ref,
+    affiliation: Annotated[
+        list[str] | None,
+        typer.Option("--affiliation", metavar="KIND", help="Also those of related records of a kind; may be repeated."),
+    ] = None,
+    without_own: Annotated[bool, typer.Option("--without-own", help="Only those of the related records.")] = False,
+    type_: Annotated[str | None, typer.Option("--type", metavar="T", help="For example email.")] = None,
+    topic: Annotated[str | None, typer.Option("--topic", metavar="T", help="For example offer.")] = None,
+    external: Annotated[
+        str | None, typer.Option("--external", metavar="EMAIL", help="A contact or stranger took part.")
+    ] = None,
+    internal: Annotated[str | None, typer.Option("--internal", metavar="EMAIL", help="A user took part.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="T", help="A day or time, in UTC: happened then or later.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="T", help="A day or time, in UTC: happened before it.")
+    ] = None,
+    done: Annotated[bool, typer.Option("--done", help="Only tasks that are done.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Only tasks that aren't done.")] = False,
     limit: Annotated[int, typer.Option("--limit", metavar="N", parser=whole)] = 50,
     after: Annotated[str | None, typer.Option("--after", metavar="ID", help="Go on behind this one.")] = None,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:
     """List the activities of a record, newest first."""
+    wanted = wire.wish(
+        affiliation=affiliation or (),
+        without_own=without_own,
+        type=type_,
+        topic=topic,
+        external=external,
+        internal=internal,
+        since=None if since is None else wire.read_moment(since),
+        until=None if until is None else wire.read_moment(until),
+        done=done,
+        open=open_,
+    )
     with open_desk(config) as desk:
-        found = desk.activities.list(wire.record_ref(record), limit=limit, after=after)
+        found = desk.activities.list(wire.record_ref(record), wanted, limit=limit, after=after)
         listing(map(wire.activity_line, found), COLUMNS, as_json=as_json)
 
 

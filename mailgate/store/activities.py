@@ -1,6 +1,7 @@
 """Activities: listed, shown, handed out as raw mail or attachment, and taken away by those who may.
 
-A listing is newest first by when it happened, then by id; it reads no body. Deleting is the recorder's alone, named by
+A listing is newest first by when it happened, then by id; it reads no body. What may be asked for stands in
+``domain.listing``, how it is found in ``store.finding``. Deleting is the recorder's alone, named by
 any of its addresses; what a system user recorded nobody deletes. Erasing is the administrator's and needs a reason.
 Either takes the content; the receipt stays, so that the mail isn't logged again, until ``forget_deletion``.
 
@@ -15,12 +16,13 @@ from sqlalchemy import Connection, Row, delete, select
 
 from mailgate import mime
 from mailgate.domain.activity import Activity
+from mailgate.domain.listing import EVERYTHING, Wish
 from mailgate.domain.mail import Document
 from mailgate.domain.record import Edition, RecordKind, RecordRef
 from mailgate.domain.removal import ReceiptState, Removed
 from mailgate.domain.user import Role, User, UserKind
 from mailgate.errors import BadInput, NotFound
-from mailgate.store import again, archive, listing, parts, register
+from mailgate.store import again, archive, finding, listing, parts, register
 from mailgate.store.acting import acting, acting_with, gone, read_id
 from mailgate.store.audit import Act, enter, utc_now
 from mailgate.store.database import Database
@@ -41,28 +43,36 @@ class Activities:
         self._edition = edition
         self._now = now
 
-    def list(self, ref: RecordRef, *, limit: int = LIMIT, after: str | None = None) -> Iterator[Activity]:
-        """List the activities of a record, newest first, from behind the activity ``after`` on."""
+    def list(
+        self, ref: RecordRef, wish: Wish = EVERYTHING, *, limit: int = LIMIT, after: str | None = None
+    ) -> Iterator[Activity]:
+        """List the activities of a record and what a wish adds, newest first, from behind the activity ``after`` on.
+
+        ``after`` may have been deleted meanwhile, and needn't be in this listing: its place counts.
+        """
         check_edition(ref, self._edition)
+        wish.check(ref, self._edition)
         if limit < 1:
             raise BadInput(f"a limit of {limit} lists nothing: give at least 1")
         with self._database.read() as connection:
             keys = register.keys(connection, [ref])
             if ref not in keys:
                 raise not_found(ref)
-            cursor = _cursor(connection, after) if after is not None else None
-        return self._pages(keys[ref], limit, cursor)
+            place = _place(connection, after) if after is not None else None
+            search = finding.prepare(connection, keys[ref], wish)
+        return self._pages(search, limit, place)
 
-    def _pages(self, key: int, limit: int, cursor: listing.Cursor | None) -> Iterator[Activity]:
+    def _pages(self, search: finding.Search, limit: int, place: finding.Place | None) -> Iterator[Activity]:
         while limit > 0:
             size = min(limit, PAGE)
             with self._database.read() as connection:
-                page = listing.page(connection, key, size, cursor)
+                places = finding.newest(connection, search, size, place)
+                page = listing.lines(connection, [one.id for one in places])
             yield from page
-            if len(page) < size:
+            if len(places) < size:
                 return
             limit -= size
-            cursor = listing.Cursor(page[-1].occurred_at, page[-1].id)
+            place = places[-1]
 
     def show(self, activity_id: str) -> Activity:
         """Show one activity with its bodies."""
@@ -132,12 +142,14 @@ class Activities:
         return again.write(self._database, work)
 
 
-def _cursor(connection: Connection, after: str) -> listing.Cursor:
+def _place(connection: Connection, after: str) -> finding.Place:
     found = read_id(after)
-    at = connection.execute(select(activity.c.occurred_at).where(activity.c.id == found)).scalar()
+    at = connection.scalar(select(activity.c.occurred_at).where(activity.c.id == found))
+    if at is None:
+        at = connection.scalar(select(removal.c.occurred_at).where(removal.c.activity_id == found))
     if at is None:
         raise gone(connection, after)
-    return listing.Cursor(at, found)
+    return finding.Place(at, found)
 
 
 def _show(connection: Connection, activity_id: str) -> Activity:

@@ -1,14 +1,13 @@
-"""Reading activities out of their tables: a page of a record's listing, or one whole activity.
+"""Reading activities out of their tables: the lines of a listing, or one whole activity.
 
-A page costs a fixed number of statements whatever its size, and touches neither bodies nor raw bytes.
+Lines cost a fixed number of statements however many they are, and touch neither bodies nor raw bytes.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
 
 from mailgate.domain.activity import Activity, ActivityType, Origin, Participant, Side
 from mailgate.domain.content import Content, in_order, joined
@@ -40,23 +39,10 @@ _Found = Row[tuple[object, ...]]
 _Value = TypeVar("_Value")
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """The place of an activity in a listing."""
-
-    occurred_at: datetime
-    id: str
-
-
-def page(connection: Connection, record_id: int, size: int, after: Cursor | None) -> list[Activity]:
-    """Read the next activities of a record, newest first."""
-    place = tuple_(activity.c.occurred_at, activity.c.id)
-    statement = _select().where(activity.c.record_id == record_id)
-    if after is not None:
-        at, last = literal(after.occurred_at, activity.c.occurred_at.type), literal(after.id, activity.c.id.type)
-        statement = statement.where(place < tuple_(at, last))
-    newest = statement.order_by(activity.c.occurred_at.desc(), activity.c.id.desc()).limit(size)
-    return _activities(connection, connection.execute(newest).all())
+def lines(connection: Connection, ids: Collection[str]) -> list[Activity]:
+    """Read these activities without their bodies, in this order; one that was deleted meanwhile is left out."""
+    rows = {row.id: row for row in connection.execute(_select().where(activity.c.id.in_(ids)))} if ids else {}
+    return _activities(connection, [rows[one] for one in ids if one in rows])
 
 
 def whole(connection: Connection, activity_id: str) -> Activity | None:
