@@ -15,12 +15,15 @@ from sqlalchemy import (
     Table,
     Uuid,
     insert,
+    select,
     text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from mailgate.store import tables, triggers
+from mailgate.domain.content import Content
+from mailgate.domain.document import NewDocument
+from mailgate.store import parts, tables, triggers
 from mailgate.store.archive import Archive
 from mailgate.store.database import Database, open_database
 from mailgate.store.identifiers import new_id
@@ -42,20 +45,24 @@ PROTECTED = {
     "reading_note",
     "activity",
     "activity_note",
+    "activity_content",
+    "activity_sent",
+    "activity_document",
+    "activity_link",
     "participation",
     "receipt",
 }
 OURS = {
     "mail": {"reading_id"},
     "activity": {"topic", "topic_by", "topic_at", "record_id"},
-    "participation": {"side", "record_id"},
+    "participation": {"side", "record_id", "activity_record_id"},
     "receipt": {"state", "at", "record_id", "identity"},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A database with a mail on two records, and one made by hand."""
+    """A database with a mail on two records, one that the system sent, and an activity made by hand."""
 
     database: Database
     first: str
@@ -74,6 +81,7 @@ def _fill(database: Database) -> Filled:
     first, second = archive.keep(new_mail(to=[CAMPAIGN, CUSTOMER], exposed=True, notes=new_mail().mail.notes))
     archive.keep(new_mail(raw_mail(body="Anderer Text"), to=[CAMPAIGN]))  # with a note of its own
     archive.close()
+    _fill_system(database)
     manual = new_id()
     with database.write() as connection:
         record = connection.scalar(text("SELECT record_id FROM activity"))
@@ -85,6 +93,26 @@ def _fill(database: Database) -> Filled:
             insert(tables.activity_note), {"activity_id": manual, "n": 1, "code": "language_ignored", "text": "x"}
         )
     return Filled(database, first.activity or "", second.activity or "", manual)
+
+
+def _fill_system(database: Database) -> None:
+    """Write a system mail with two of all that hangs on one."""
+    number = new_id()
+    documents = [NewDocument(f"{n}.pdf", "application/pdf", b"%PDF-1.4") for n in (1, 2)]
+    contents = {"de": Content("Rechnung", "Guten Tag", "<p>Guten Tag</p>"), "en": Content("Invoice", "Hello")}
+    with parts.uploading(database, documents) as uploaded, database.write() as connection:
+        mail = connection.execute(select(tables.activity.c.record_id, tables.activity.c.recorder_id)).first()
+        assert mail is not None
+        row = {"id": number, "record_id": mail.record_id, "recorder_id": mail.recorder_id, "type": "email"}
+        row |= {"topic": "billing", "origin": "system", "trust": "none", "subject": "Rechnung / Invoice"}
+        row |= {"occurred_at": NOW, "recorded_at": NOW, "notification": "invoice", "fingerprint": "f" * 64}
+        connection.execute(insert(tables.activity), row)
+        receipt = {"record_id": mail.record_id, "identity": "e" * 64, "state": "kept", "activity_id": number, "at": NOW}
+        connection.execute(insert(tables.receipt), receipt)
+        parts.write_content(connection, number, contents)
+        parts.write_sent(connection, number, {"one@kunde.example": ["de", "en"]})
+        parts.write_links(connection, number, ["https://kunde.example/1", "https://kunde.example/2"])
+        parts.write_documents(connection, number, uploaded)
 
 
 def _refused(database: Database, *statements: object) -> None:
@@ -111,7 +139,7 @@ def _changed(column: Column[Any], value: Any) -> Any:
         return new_id()
     if isinstance(column.type, Date):
         return DAY.date()
-    return DAY if isinstance(column.type, tables.Utc) else "other"
+    return DAY if isinstance(column.type, tables.Utc) else "xx"
 
 
 def test_all_content_is_protected() -> None:
