@@ -1,1 +1,208 @@
-"""Sends the e-mail reminders of tasks that are due, each once."""
+"""Sends the e-mail reminders of tasks that are due, each once, and logs what was sent.
+
+For each reminder: claim it, hand the mail to the company's mail server, then log it as an activity and write it down
+as sent, both at once. What the server said decides:
+
+    taken     sent, and logged
+    later     the claim is given back: again at the next run
+    refused   written down; not sent again
+    unknown   the connection broke while the mail was on its way: written down; not sent again
+
+A run that dies in between leaves its claim. Once it is older than any hand-over can take, a later run writes it down
+as unknown and lists it. So a mail may be missed after a crash, and is never sent twice.
+
+``remind`` yields a line for each reminder as soon as its fate is known. Raises ``Misconfigured`` where the mail server
+takes nothing at all from us (what wasn't sent stays due), ``Deferred`` where the store doesn't answer. Nothing is sent
+before six in the morning in the instance's time zone. The clock and the time zone are handed in.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+
+from mailgate.domain.activity import Participant, Side
+from mailgate.domain.content import Content
+from mailgate.domain.notice import NewNotice
+from mailgate.domain.record import RecordRef
+from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState, day_to_remind
+from mailgate.domain.topic import label
+from mailgate.domain.user import Language
+from mailgate.errors import BadInput, Misconfigured
+from mailgate.ports import HandedOver, Handing, Mailer, Reminders
+from mailgate.texts import TaskFacts, reminder
+
+LONGEST = timedelta(minutes=15)  # longer than any hand-over takes: a claim as old was left behind
+LEFT = "an earlier run ended before it knew whether the mail was taken: ask the mail server; it is not sent again"
+BUG = "this is a bug of mailgate, please report it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """Who sends, and what holds where a user has no language. ``sender`` is a folded address."""
+
+    sender: str
+    language: Language
+    zone: tzinfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminded:
+    """What became of one reminder: ``state`` is sent, later, refused or unknown; ``text`` what the server said."""
+
+    key: ReminderKey
+    record: RecordRef
+    state: str
+    text: str
+    activity: str | None = None
+
+
+def remind(store: Reminders, mailer: Mailer, instance: Instance, now: Callable[[], datetime]) -> Iterator[Reminded]:
+    """Send what is due now; first list what a run that died left behind."""
+    at = now()
+    for key, record in store.give_up(at - LONGEST, at):
+        yield Reminded(key=key, record=record, state=ReminderState.UNKNOWN, text=LEFT)
+    today = day_to_remind(at, instance.zone)
+    if today is None:
+        return
+    run = _Run(store, mailer, instance, today, now)
+    for due in store.due(today):
+        done = run.take(due.key)
+        if done is not None:
+            yield done
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """A reminder ready to be sent, and what is logged of it once it was."""
+
+    claim: Claim
+    due: Reminder
+    language: Language
+    words: Content
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    store: Reminders
+    mailer: Mailer
+    instance: Instance
+    today: date
+    now: Callable[[], datetime]
+
+    def take(self, key: ReminderKey) -> Reminded | None:
+        """Take care of one reminder; ``None`` where another run has it, or the task changed meanwhile."""
+        claim = Claim(key=key, message_id=message_id(key, self.instance.sender), at=self.now())
+        due = self.store.claim(claim, self.today)
+        if due is None:
+            return None
+        try:
+            language = due.language or self.instance.language
+            mail = _Mail(claim, due, language, compose(due, language))
+            whole = write(claim, mail.words, language, self.instance.sender)
+        except Exception as bug:  # noqa: BLE001 - one odd reminder must not keep the others from going out
+            self.store.release(claim)
+            return _line(due, Handing.LATER, f"{BUG}: {type(bug).__name__}")
+        return self._settle(mail, self._hand_over(claim, whole))
+
+    def _hand_over(self, claim: Claim, whole: bytes) -> HandedOver:
+        try:
+            return self.mailer.hand_over(self.instance.sender, claim.key.email, whole)
+        except Misconfigured:  # nothing was sent
+            self.store.release(claim)
+            raise
+
+    def _settle(self, mail: _Mail, handed: HandedOver) -> Reminded:
+        activity = None
+        match handed.state:
+            case Handing.TAKEN:
+                activity = self.store.settle_sent(mail.claim, notice(mail, self.now()))
+            case Handing.LATER:
+                self.store.release(mail.claim)
+            case Handing.REFUSED:
+                self.store.settle(mail.claim, ReminderState.REFUSED, self.now())
+            case Handing.UNKNOWN:
+                self.store.settle(mail.claim, ReminderState.UNKNOWN, self.now())
+        return _line(mail.due, handed.state, handed.text, activity)
+
+
+def _line(due: Reminder, state: Handing, text: str, activity: str | None = None) -> Reminded:
+    word = ReminderState.SENT if state is Handing.TAKEN else state
+    return Reminded(key=due.key, record=due.record, state=word.value, text=text, activity=activity)
+
+
+# -- the mail -------------------------------------------------------------------------------------------------------
+
+
+def message_id(key: ReminderKey, sender: str) -> str:
+    """Name the mail of a reminder: always the same, so that a server that took it before can know it again."""
+    whole = f"{key.task} {key.remind_on.isoformat()} {key.email}"
+    return f"<reminder.{hashlib.sha256(whole.encode()).hexdigest()[:32]}@{sender.rpartition('@')[2]}>"
+
+
+def compose(due: Reminder, language: Language) -> Content:
+    """Say it in the user's language."""
+    facts = TaskFacts(
+        user=due.user_name,
+        subject=due.subject,
+        record=str(due.record),
+        record_name=due.record_name,
+        topic=_topic(due, language),
+        due_on=due.due_on,
+        recorder=due.recorder_name,
+        recorder_email=due.recorder,
+    )
+    subject, text = reminder(language, facts)
+    return Content(subject=subject, text=text)
+
+
+def _topic(due: Reminder, language: Language) -> str:
+    try:
+        return label(due.record.kind, due.topic, language)
+    except BadInput:
+        return due.topic  # of another edition or version; the task counts more than its label
+
+
+def write(claim: Claim, words: Content, language: Language, sender: str) -> bytes:
+    """Write the mail as it goes over the wire: ASCII, save for addresses beyond it (RFC 6532)."""
+    recipient = claim.key.email
+    mail = EmailMessage(policy=SMTP if f"{sender}{recipient}".isascii() else SMTPUTF8)
+    # addresses without names: some versions of the library lose a name's quotes when they fold it
+    mail["From"] = sender
+    mail["To"] = recipient
+    mail["Subject"] = words.subject
+    mail["Date"] = claim.at
+    mail["Message-ID"] = claim.message_id
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 5: nobody's holiday notice answers it
+    mail.set_content(words.text, cte="quoted-printable")
+    mail["Content-Language"] = language.value  # set_content takes such fields away
+    return mail.as_bytes()
+
+
+# -- its activity -----------------------------------------------------------------------------------------------------
+
+
+def notice(mail: _Mail, at: datetime) -> NewNotice:
+    """Log the mail on the task's record, under the task's topic, as its recorder's."""
+    due, claim = mail.due, mail.claim
+    recipient = Participant(email=due.key.email, name=due.user_name, header="to", side=Side.INTERNAL)
+    return NewNotice(
+        kind="task_reminder",
+        record=due.record,
+        topic=due.topic,
+        triggered_by=due.recorder,
+        participants=(recipient,),
+        occurred_at=claim.at,
+        recorded_at=at,
+        message_id=claim.message_id,
+        content={mail.language: mail.words},
+        sent_languages={due.key.email: (mail.language,)},
+        identity=_digest(claim.message_id, mail.language),
+        fingerprint=_digest(mail.words.subject, mail.words.text),
+    )
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

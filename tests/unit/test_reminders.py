@@ -1,0 +1,350 @@
+"""The one loop of the reminders, on a store and a mail server in memory."""
+
+import email
+import email.policy
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mailgate import mailer as mailer_package
+from mailgate import reminders
+from mailgate.domain.activity import Side
+from mailgate.domain.content import Content
+from mailgate.domain.notice import NewNotice
+from mailgate.domain.record import RecordRef
+from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState, day_to_remind
+from mailgate.domain.user import Language
+from mailgate.errors import Deferred, Misconfigured, Reason
+from mailgate.ports import HandedOver, Handing
+from mailgate.reminders import Instance, Reminded, remind
+
+ZURICH = ZoneInfo("Europe/Zurich")
+SENDER = "mailgate@firma.example"
+HERE = Instance(sender=SENDER, language=Language.EN, zone=ZURICH)
+TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+
+
+def due(number: int = 1, **given: object) -> Reminder:
+    one = Reminder(
+        key=ReminderKey(TODAY, f"task-{number}", f"user{number}@firma.example"),
+        record=RecordRef.parse("campaign:4711"),
+        record_name="Herbst",
+        topic="offer",
+        subject="Offerte nachfassen",
+        due_on=date(2026, 12, 4),
+        recorder="anna@firma.example",
+        recorder_name="Anna Muster",
+        user_name="Luca Rossi",
+        language=Language.IT,
+    )
+    return replace(one, **given)  # type: ignore[arg-type]  # tests hand over any field
+
+
+@dataclass
+class FakeReminders:
+    waiting: list[Reminder]
+    states: dict[ReminderKey, str] = field(default_factory=dict)
+    notices: list[NewNotice] = field(default_factory=list)
+    left: list[ReminderKey] = field(default_factory=list)
+    taken_by_others: set[ReminderKey] = field(default_factory=set)
+    asked: list[date] = field(default_factory=list)
+    given_up_before: datetime | None = None
+    broken: bool = False
+
+    def due(self, today: date) -> Sequence[Reminder]:
+        self.asked.append(today)
+        return [one for one in self.waiting if one.key not in self.states]
+
+    def claim(self, claim: Claim, today: date) -> Reminder | None:
+        assert claim.key.remind_on <= today
+        if claim.key in self.states or claim.key in self.taken_by_others:
+            return None
+        self.states[claim.key] = "claimed"
+        return next(one for one in self.waiting if one.key == claim.key)
+
+    def release(self, claim: Claim) -> None:
+        assert self.states.pop(claim.key) == "claimed"
+
+    def settle(self, claim: Claim, state: ReminderState, at: datetime) -> None:
+        assert self.states[claim.key] == "claimed"
+        assert at >= claim.at
+        self.states[claim.key] = state.value
+
+    def settle_sent(self, claim: Claim, notice: NewNotice) -> str:
+        if self.broken:
+            raise Deferred(Reason.STORE_DOWN)
+        self.settle(claim, ReminderState.SENT, notice.recorded_at)
+        self.notices.append(notice)
+        return f"activity-{len(self.notices)}"
+
+    def give_up(self, before: datetime, at: datetime) -> Sequence[tuple[ReminderKey, RecordRef]]:
+        assert before < at
+        self.given_up_before = before
+        return [(key, RecordRef.parse("campaign:4711")) for key in self.left]
+
+
+@dataclass
+class FakeMailer:
+    """Answers one after the other; the last one is given on. Checks that a claim stands while it is asked."""
+
+    answers: list[HandedOver | Exception] = field(default_factory=lambda: [HandedOver(Handing.TAKEN, "250 2.0.0 OK")])
+    mails: list[tuple[str, str, bytes]] = field(default_factory=list)
+    store: FakeReminders | None = None
+
+    def hand_over(self, sender: str, recipient: str, mail: bytes) -> HandedOver:
+        assert self.store is None or "claimed" in self.store.states.values()
+        self.mails.append((sender, recipient, mail))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def run(store: FakeReminders, mailer: FakeMailer | None = None, at: datetime = NOW) -> list[Reminded]:
+    mailer = mailer or FakeMailer()
+    mailer.store = store
+    return list(remind(store, mailer, HERE, lambda: at))
+
+
+# -- when -------------------------------------------------------------------------------------------------------------
+
+WHEN = [
+    ("2026-11-22T04:59:59Z", None),
+    ("2026-11-22T05:00:00Z", date(2026, 11, 22)),  # six in Zurich, in winter
+    ("2026-07-01T03:59:59Z", None),
+    ("2026-07-01T04:00:00Z", date(2026, 7, 1)),  # and in summer
+    ("2026-11-22T22:59:59Z", date(2026, 11, 22)),
+    ("2026-11-22T23:00:00Z", None),  # it is the next day there, and night
+    ("2026-03-29T04:00:00Z", date(2026, 3, 29)),  # the day that has no two o'clock
+    ("2026-10-25T04:59:00Z", None),  # the day that has it twice
+    ("2026-10-25T05:00:00Z", date(2026, 10, 25)),
+]
+
+
+@pytest.mark.parametrize(("now", "day"), WHEN)
+def test_reminders_go_out_from_six_in_the_time_zone_of_the_instance(now: str, day: date | None) -> None:
+    assert day_to_remind(datetime.fromisoformat(now), ZURICH) == day
+
+
+def test_before_six_nothing_is_asked_for_and_what_was_left_is_listed_all_the_same() -> None:
+    store = FakeReminders([due()], left=[due(2).key])
+    early = datetime(2026, 11, 22, 4, 59, tzinfo=UTC)
+    assert [line.state for line in run(store, at=early)] == ["unknown"]
+    assert (store.asked, store.states) == ([], {})
+
+
+def test_the_day_is_that_of_the_instance() -> None:
+    store = FakeReminders([])
+    run(store, at=datetime(2026, 11, 22, 22, 30, tzinfo=UTC))
+    assert store.asked == [TODAY]
+
+
+# -- what becomes of it -----------------------------------------------------------------------------------------------
+
+OUTCOMES = [
+    (Handing.TAKEN, "sent", "sent", 1),
+    (Handing.LATER, "later", None, 0),
+    (Handing.REFUSED, "refused", "refused", 0),
+    (Handing.UNKNOWN, "unknown", "unknown", 0),
+]
+
+
+@pytest.mark.parametrize(("handed", "told", "kept", "logged"), OUTCOMES)
+def test_what_the_server_said_decides(handed: Handing, told: str, kept: str | None, logged: int) -> None:
+    store = FakeReminders([due()])
+    (line,) = run(store, FakeMailer([HandedOver(handed, "its words")]))
+    assert (line.key, line.record, line.state, line.text) == (due().key, due().record, told, "its words")
+    assert line.activity == ("activity-1" if logged else None)
+    assert store.states.get(due().key) == kept
+    assert len(store.notices) == logged
+
+
+def test_later_means_again_at_the_next_run_and_sent_means_never() -> None:
+    store, mailer = FakeReminders([due()]), FakeMailer()
+    mailer.answers = [HandedOver(Handing.LATER, "451"), HandedOver(Handing.TAKEN, "250")]
+    assert [[line.state for line in run(store, mailer)] for _ in range(3)] == [["later"], ["sent"], []]
+    assert len(mailer.mails) == 2
+
+
+def test_one_no_keeps_nobody_else_from_being_reminded() -> None:
+    store = FakeReminders([due(number) for number in (1, 2, 3)])
+    answers: list[HandedOver | Exception] = [HandedOver(state, "") for state in (Handing.REFUSED, Handing.LATER)]
+    lines = run(store, FakeMailer([*answers, HandedOver(Handing.TAKEN, "")]))
+    assert [(line.key.task, line.state) for line in lines] == [
+        ("task-1", "refused"),
+        ("task-2", "later"),
+        ("task-3", "sent"),
+    ]
+
+
+def test_what_another_run_took_is_left_alone() -> None:
+    store, mailer = FakeReminders([due(1), due(2)], taken_by_others={due(1).key}), FakeMailer()
+    assert [line.key.task for line in run(store, mailer)] == ["task-2"]
+    assert [to for _, to, _ in mailer.mails] == [due(2).key.email]
+
+
+def test_a_fault_of_the_settings_leaves_everything_due() -> None:
+    store = FakeReminders([due(1), due(2)])
+    with pytest.raises(Misconfigured):
+        run(store, FakeMailer([Misconfigured("outbound.smtp.username: ...")]))
+    assert store.states == {}
+
+
+def test_a_surprise_while_handing_over_leaves_the_claim_so_that_it_is_not_sent_again() -> None:
+    store = FakeReminders([due()])
+    with pytest.raises(RuntimeError):
+        run(store, FakeMailer([RuntimeError()]))
+    assert store.states == {due().key: "claimed"}
+
+
+def test_a_store_that_fails_after_the_mail_was_sent_leaves_the_claim() -> None:
+    store = FakeReminders([due(1), due(2)], broken=True)
+    with pytest.raises(Deferred):
+        run(store)
+    assert store.states == {due(1).key: "claimed"}
+
+
+def test_one_that_can_not_be_written_is_told_and_the_others_go_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    compose = reminders.compose
+
+    def trip(one: Reminder, language: Language) -> Content:
+        if one.key.task == "task-1":
+            raise ValueError("a secret of a task")
+        return compose(one, language)
+
+    monkeypatch.setattr(reminders, "compose", trip)
+    store = FakeReminders([due(1), due(2)])
+    assert [(line.state, line.text) for line in run(store)] == [
+        ("later", "this is a bug of mailgate, please report it: ValueError"),
+        ("sent", "250 2.0.0 OK"),
+    ]
+    assert list(store.states) == [due(2).key]
+
+
+def test_lines_are_told_as_they_are_known() -> None:
+    store, mailer = FakeReminders([due(1), due(2)]), FakeMailer()
+    told = remind(store, mailer, HERE, lambda: NOW)
+    assert next(told).state == "sent"
+    assert len(mailer.mails) == 1
+
+
+def test_what_a_run_left_behind_is_listed_first_and_not_sent() -> None:
+    store, mailer = FakeReminders([due(1)], left=[due(2).key]), FakeMailer()
+    lines = run(store, mailer)
+    assert [(line.key.task, line.state) for line in lines] == [("task-2", "unknown"), ("task-1", "sent")]
+    assert "not sent again" in lines[0].text
+    assert [to for _, to, _ in mailer.mails] == [due(1).key.email]
+
+
+def test_only_what_is_older_than_any_hand_over_is_given_up() -> None:
+    store = FakeReminders([])
+    run(store)
+    assert store.given_up_before == NOW - timedelta(minutes=15)
+    assert timedelta(seconds=mailer_package.Patience().longest) < reminders.LONGEST
+
+
+# -- the mail ---------------------------------------------------------------------------------------------------------
+
+
+def sent(one: Reminder) -> tuple[email.message.EmailMessage, FakeReminders]:
+    store, mailer = FakeReminders([one]), FakeMailer()
+    run(store, mailer)
+    ((sender, recipient, raw),) = mailer.mails
+    assert (sender, recipient) == (SENDER, one.key.email)
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    return email.message_from_bytes(raw, policy=email.policy.default), store
+
+
+def test_the_mail_is_whole() -> None:
+    mail, _ = sent(due())
+    fields = {name: str(value) for name, value in mail.items()}
+    assert fields == {
+        "From": SENDER,
+        "To": "user1@firma.example",
+        "Subject": "Promemoria: Offerte nachfassen",
+        "Date": "Sun, 22 Nov 2026 09:00:00 +0000",
+        "Message-ID": reminders.message_id(due().key, SENDER),
+        "Auto-Submitted": "auto-generated",
+        "Content-Type": 'text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding": "quoted-printable",
+        "Content-Language": "it",
+        "MIME-Version": "1.0",
+    }
+    assert fields["Message-ID"].endswith("@firma.example>")
+
+
+LANGUAGES = [
+    (Language.DE, "Erinnerung: ", "Fällig am: 4. Dezember 2026", "Thema: Angebot"),
+    (Language.EN, "Reminder: ", "Due: 4 December 2026", "Topic: Offer"),
+    (Language.FR, "Rappel\u00a0: ", "Échéance\u00a0: 4 décembre 2026", "Thème\u00a0: Offre"),
+    (Language.IT, "Promemoria: ", "Scadenza: 4 dicembre 2026", "Tema: Offerta"),
+    (None, "Reminder: ", "Due: 4 December 2026", "Topic: Offer"),  # the instance's
+]
+
+
+@pytest.mark.parametrize(("language", "subject", "day", "topic"), LANGUAGES)
+def test_each_user_is_reminded_in_their_own_language(
+    language: Language | None, subject: str, day: str, topic: str
+) -> None:
+    mail, store = sent(due(language=language))
+    text = mail.get_content().replace("\r\n", "\n")
+    assert mail["Subject"] == f"{subject}Offerte nachfassen"
+    assert {day, topic} <= set(text.splitlines())
+    assert "campaign:4711" in text
+    used = language or Language.EN
+    assert mail["Content-Language"] == used
+    (notice,) = store.notices
+    assert notice.content == {used: Content(subject=mail["Subject"], text=text)}
+    assert notice.sent_languages == {due().key.email: (used,)}
+
+
+def test_a_task_without_a_due_date_is_reminded_of() -> None:
+    mail, _ = sent(due(due_on=None))
+    assert "Scadenza" not in mail.get_content()
+
+
+def test_a_topic_that_this_version_does_not_know_is_named_by_its_key() -> None:
+    mail, _ = sent(due(topic="payout"))
+    assert "Tema: payout" in mail.get_content()
+
+
+def test_what_people_typed_adds_no_field() -> None:
+    evil = "x\r\nBcc: evil@else.example\r\n\r\nHello"
+    mail, _ = sent(due(subject=evil, record_name=evil, user_name=evil, recorder_name=evil))
+    assert "Bcc" not in mail
+    assert mail["Subject"] == "Promemoria: x Bcc: evil@else.example Hello"
+    assert not any(line.startswith(("Bcc", "Hello")) for line in mail.get_content().splitlines())
+
+
+@pytest.mark.parametrize("address", ["jürg@firma.example", '"a, b"@firma.example', "o'neil+x@firma.example"])
+def test_any_address_is_written_as_it_is(address: str) -> None:
+    mailer = FakeMailer()
+    run(FakeReminders([due(key=ReminderKey(TODAY, "task-1", address))]), mailer)
+    assert f"\r\nTo: {address}\r\n".encode() in mailer.mails[0][2]
+
+
+def test_the_message_id_is_the_same_for_the_same_reminder_only() -> None:
+    key = due().key
+    others = [replace(key, task="x"), replace(key, email="x@firma.example"), replace(key, remind_on=date(2027, 1, 1))]
+    ids = {reminders.message_id(one, SENDER) for one in [key, key, *others]}
+    assert len(ids) == 4
+
+
+# -- its activity -----------------------------------------------------------------------------------------------------
+
+
+def test_what_was_sent_is_logged_as_the_recorders_on_the_tasks_record_under_its_topic() -> None:
+    _, store = sent(due())
+    (notice,) = store.notices
+    assert notice.kind == "task_reminder"
+    assert notice.record == RecordRef.parse("campaign:4711")
+    assert notice.topic == "offer"
+    assert notice.triggered_by == "anna@firma.example"
+    assert notice.message_id == reminders.message_id(due().key, SENDER)
+    assert (notice.occurred_at, notice.recorded_at) == (NOW, NOW)
+    (participant,) = notice.participants
+    assert (participant.email, participant.header, participant.side) == (due().key.email, "to", Side.INTERNAL)
