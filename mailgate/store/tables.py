@@ -83,6 +83,11 @@ def _key() -> Column[int]:
     return Column("id", _Key, primary_key=True, autoincrement=True)
 
 
+def _of_tasks(name: str, which: str) -> Index:
+    where = text(f"type = 'task' AND {which}")
+    return Index(name, "record_id", "type", "occurred_at", "id", sqlite_where=where, postgresql_where=where)
+
+
 user_account = Table(
     "user_account",
     metadata,
@@ -283,7 +288,13 @@ activity = Table(
     Column("subject", Text),  # of those that aren't a mail's; else null
     Column("notification", String(30)),  # what kind of system mail
     Column("fingerprint", String(64)),  # SHA-256 of what a job handed over, to know it again
+    # one for each thing that a listing may be narrowed by, so that it walks along nothing else
     Index("ix_activity_listing", "record_id", "occurred_at", "id"),
+    Index("ix_activity_type", "record_id", "type", "occurred_at", "id"),
+    Index("ix_activity_topic", "record_id", "topic", "occurred_at", "id"),
+    Index("ix_activity_type_topic", "record_id", "type", "topic", "occurred_at", "id"),
+    _of_tasks("ix_activity_open", "done_at IS NULL"),
+    _of_tasks("ix_activity_done", "done_at IS NOT NULL"),
     Index("ix_activity_message_id", "record_id", "message_id"),
     Index("ix_activity_to_remind", "remind_on", sqlite_where=_TO_REMIND, postgresql_where=_TO_REMIND),
 )
@@ -312,7 +323,7 @@ participation = Table(
     Column("record_id", ForeignKey("record.id")),  # the contact's or lead's
     Column("activity_record_id", _Key, nullable=False),
     Column("occurred_at", Utc, nullable=False),
-    Index("ix_participation_email", "email", "activity_record_id", "occurred_at", "activity_id"),
+    Index("ix_participation_email", "email", "side", "activity_record_id", "occurred_at", "activity_id"),
     Index("ix_participation_person", "record_id", "activity_record_id", "occurred_at", "activity_id"),
 )
 

@@ -1,7 +1,7 @@
 """Activities that aren't a mail logged by BCC: their words, documents, links and reminders; participants by place.
 
 Who took part stands with the record and the time of the activity from now on, so that an index gives the newest
-activities of a person on a record.
+activities of a person on a record; others give those of a type, a topic, or tasks that are open or done.
 """
 
 import sqlalchemy as sa
@@ -14,6 +14,12 @@ _KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _ID = sa.Uuid(as_uuid=False)
 _WHEN = sa.DateTime(timezone=True)
 _PLACE = ["activity_record_id", "occurred_at", "activity_id"]
+_LISTINGS = {
+    "ix_activity_type": ["type"],
+    "ix_activity_topic": ["topic"],
+    "ix_activity_type_topic": ["type", "topic"],
+}
+_TASKS = {"ix_activity_open": "done_at IS NULL", "ix_activity_done": "done_at IS NOT NULL"}
 
 
 def upgrade() -> None:
@@ -45,8 +51,14 @@ def upgrade() -> None:
         " FROM participation_aside AS old JOIN activity ON activity.id = old.activity_id"
     )
     op.drop_table("participation_aside")
-    op.create_index("ix_participation_email", "participation", ["email", *_PLACE])
+    op.create_index("ix_participation_email", "participation", ["email", "side", *_PLACE])
     op.create_index("ix_participation_person", "participation", ["record_id", *_PLACE])
+    for name, columns in _LISTINGS.items():
+        op.create_index(name, "activity", ["record_id", *columns, "occurred_at", "id"])
+    for name, which in _TASKS.items():
+        where = sa.text(f"type = 'task' AND {which}")
+        columns = ["record_id", "type", "occurred_at", "id"]
+        op.create_index(name, "activity", columns, sqlite_where=where, postgresql_where=where)
     op.create_table(
         "activity_content",
         sa.Column("activity_id", _ID, nullable=False),
@@ -126,6 +138,8 @@ def downgrade() -> None:
     op.drop_table("participation_aside")
     op.create_index(op.f("ix_participation_email"), "participation", ["email"])
     op.create_index(op.f("ix_participation_record_id"), "participation", ["record_id"])
+    for name in (*_LISTINGS, *_TASKS):
+        op.drop_index(name, "activity")
     op.drop_column("removal", "occurred_at")
     for column in ("fingerprint", "notification", "subject"):
         op.drop_column("activity", column)
