@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mailgate.settings
+from mailgate.cli import TRY_LATER
 from mailgate.settings import Settings, load
 from mailgate.settings.model import keys
 
@@ -105,12 +106,28 @@ SANDBOX = {
 }  # fmt: skip
 
 
-def test_the_service_is_not_root_and_keeps_its_sandbox() -> None:
-    service = unit("mailgate.service")
+@pytest.mark.parametrize("name", ["mailgate.service", "mailgate-remind.service"])
+def test_a_service_is_not_root_and_keeps_its_sandbox(name: str) -> None:
+    service = unit(name)
     assert service["Service.User"] == ["mailgate"]
     assert re.search(r"(?m)^u mailgate ", (DEPLOY / "mailgate.sysusers").read_text())
     assert {key: service[f"Service.{key}"] for key in SANDBOX} == {key: [value] for key, value in SANDBOX.items()}
     assert service["Service.SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
+
+
+def test_reminders_are_looked_for_again_and_again_by_a_service_that_ends() -> None:
+    timer, service = unit("mailgate-remind.timer"), unit("mailgate-remind.service")
+    assert timer["Timer.OnCalendar"] == ["*:0/10"]
+    assert timer["Install.WantedBy"] == ["timers.target"]
+    assert service["Service.Type"] == ["oneshot"]
+    assert service["Service.ExecStart"] == [unit("mailgate.service")["Service.ExecStart"][0].replace("serve", "remind")]
+    assert service["Service.SuccessExitStatus"] == [str(TRY_LATER)]
+    assert "Install.WantedBy" not in service  # the timer starts it
+
+
+def test_the_reminders_find_the_same_database_as_the_service() -> None:
+    for key in ("Service.StateDirectory", "Service.User", "Service.Group"):
+        assert unit("mailgate-remind.service")[key] == unit("mailgate.service")[key]
 
 
 # -- container --------------------------------------------------------------------------------------------------------
