@@ -40,6 +40,7 @@ from mailgate.store.addresses import Addresses
 from mailgate.store.archive import Archive
 from mailgate.store.database import Database, open_database
 from mailgate.store.directory import Directory
+from mailgate.store.handmade import Handmade
 from mailgate.store.imports import Imports
 from mailgate.store.ledger import Ledger
 from mailgate.store.migrations import check_schema
@@ -58,6 +59,7 @@ class Desk:
     records: Records
     addresses: Addresses
     activities: Activities
+    handmade: Handmade
     ledger: Ledger
     imports: Imports
     intake: Intake
@@ -114,7 +116,7 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     with ExitStack() as stack:
         database = _open(stack, settings, create=False)
         check_schema(database)
-        yield _desk(stack, database, rules)
+        yield _desk(stack, database, rules, settings)
 
 
 def _open(stack: ExitStack, settings: Settings, *, create: bool) -> Database:
@@ -123,7 +125,7 @@ def _open(stack: ExitStack, settings: Settings, *, create: bool) -> Database:
     return database
 
 
-def _desk(stack: ExitStack, database: Database, rules: Policy) -> Desk:
+def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Settings) -> Desk:
     users = Users(database, rules.domain)
     records = Records(database, rules.edition, rules.domain)
     archive = Archive(database)
@@ -133,6 +135,7 @@ def _desk(stack: ExitStack, database: Database, rules: Policy) -> Desk:
         records=records,
         addresses=Addresses(database, rules.domain, rules.edition),
         activities=Activities(database, rules.edition),
+        handmade=Handmade(database, rules.edition, settings.activities.max_document_size),
         ledger=Ledger(database),
         imports=Imports(database, users, records),
         intake=Intake(Directory(database, rules.domain), archive, rules),
@@ -207,7 +210,7 @@ def serve(settings: Settings) -> int:
         if database.kind == "sqlite":
             migrate_database(database)
         check_schema(database)
-        desk = _desk(stack, database, rules)
+        desk = _desk(stack, database, rules, settings)
         server = Server(
             desk.intake,
             _limits(settings),

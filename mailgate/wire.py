@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from mailgate.domain import handmade
 from mailgate.domain.activity import Activity, Participant
 from mailgate.domain.content import Content
+from mailgate.domain.document import NewDocument
 from mailgate.domain.entry import RecordEntry, RowOutcome, UserEntry
+from mailgate.domain.handmade import HandmadeEntry
 from mailgate.domain.ledger import LedgerEntry, Outcome
 from mailgate.domain.listing import Wish
 from mailgate.domain.mail import Document, Note
-from mailgate.domain.record import Record, RecordAddress, RecordRef, RoledRecord
+from mailgate.domain.record import Edition, Record, RecordAddress, RecordKind, RecordRef, RoledRecord
 from mailgate.domain.removal import Removed
+from mailgate.domain.topic import TOPIC_OTHER, TOPICS, Topic, check_topic
 from mailgate.domain.user import User
 from mailgate.errors import BadInput
 
@@ -175,6 +179,11 @@ def row_outcome(one: RowOutcome) -> Json:
     return {"row": one.row, "key": one.key, "outcome": one.outcome.value, "error": one.error}
 
 
+def topic(one: Topic) -> Json:
+    """Show a topic: its key, and what people read for it."""
+    return {"topic": one.key, "de": one.de, "en": one.en, "fr": one.fr, "it": one.it}
+
+
 def removed(one: Removed, *, forgotten: bool = False) -> Json:
     """Show the receipt of a removal; ``forgotten`` once the mail may be logged again."""
     return {
@@ -226,6 +235,8 @@ record_ref: Callable[[str], RecordRef] = RecordRef.parse
 user_entry: Callable[..., UserEntry] = UserEntry.read
 record_entry: Callable[..., RecordEntry] = RecordEntry.read
 wish: Callable[..., Wish] = Wish.read
+check_documents: Callable[[Sequence[str]], None] = handmade.check_documents
+new_document: Callable[[int, str, bytes, int], NewDocument] = handmade.new_document
 
 
 def read_moment(text: str) -> datetime:
@@ -235,3 +246,21 @@ def read_moment(text: str) -> datetime:
         return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadInput(f"{text[:80]!a} is no time: write 2026-11-22 or 2026-11-22T09:30:00Z") from None
+
+
+def handmade_entry(*, at: str | None = None, **typed: Any) -> HandmadeEntry:
+    """Read what was typed about a hand-made activity; the fields are those of ``HandmadeEntry.read``."""
+    try:
+        moment_given = None if at is None else read_moment(at)
+    except BadInput as error:
+        raise BadInput(f"at: {error}") from None
+    return HandmadeEntry.read(at=moment_given, **typed)
+
+
+def topics(kind: str, edition: str) -> tuple[Topic, ...]:
+    """Give the topics of a kind of record as it was typed; ``BadInput`` where the edition doesn't have that kind."""
+    word = kind.strip().lower()
+    if word not in set(RecordKind):
+        raise BadInput(f"{kind[:80]!a} is no kind of record: choose one of {', '.join(RecordKind)}")
+    check_topic(RecordKind(word), TOPIC_OTHER, Edition(edition))
+    return TOPICS[RecordKind(word)]

@@ -70,7 +70,11 @@ def list_(
 def show(*, activity: Id, config: Config = "", as_json: AsJson = False) -> None:
     """Show one activity."""
     with open_desk(config) as desk:
-        shown = wire.activity(desk.activities.show(activity))
+        print_activity(wire.activity(desk.activities.show(activity)), as_json=as_json)
+
+
+def print_activity(shown: wire.Json, *, as_json: bool) -> None:
+    """Print an activity whole."""
     if as_json:
         document(shown, as_json=True)
         return

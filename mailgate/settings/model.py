@@ -68,6 +68,12 @@ class Addresses(BaseModel, frozen=True, extra="forbid"):
     domain: Annotated[str, AfterValidator(values.host_name)] = "log.localhost"
 
 
+class Activities(BaseModel, frozen=True, extra="forbid"):
+    """What people make by hand."""
+
+    max_document_size: Size = 25 * 2**20
+
+
 class Relay(BaseModel, frozen=True, extra="forbid"):
     """A mail server that may hand us mail. Which kind of proof counts has no default: it must be said."""
 
@@ -150,6 +156,7 @@ class Settings(BaseSettings):
     lmtp: Lmtp = Lmtp()
     metrics: Metrics = Metrics()
     addresses: Addresses = Addresses()
+    activities: Activities = Activities()
     replies: Replies = Replies()
     senders: Senders = Senders()
     dns: Dns = Dns()

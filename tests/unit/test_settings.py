@@ -70,6 +70,7 @@ DEFAULTS = {
     "lmtp.listen": "",
     "metrics.listen": "127.0.0.1:9925",
     "addresses.domain": "log.localhost",
+    "activities.max_document_size": 25 * 1024 * 1024,
     "replies.help_url": "",
     "senders.domains": [],
     "senders.pairs": [],
