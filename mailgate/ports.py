@@ -10,12 +10,12 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from mailgate.domain.activity import Known, NewMail
+from mailgate.domain.activity import Activity, Known, NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import RecordAddress, RecordRef, RecordState
 from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState
-from mailgate.domain.user import User
+from mailgate.domain.user import Language, User
 from mailgate.errors import Reason
 
 
@@ -132,3 +132,49 @@ class Reminders(Protocol):
 
     def give_up(self, before: datetime, at: datetime) -> Sequence[tuple[ReminderKey, RecordRef]]:
         """Write down claims from before that moment as unknown, and list them; by two runs at once, by one of them."""
+
+
+# -- mail that the CRM sends ------------------------------------------------------------------------------------------
+
+
+class Speakers(Protocol):
+    """Which languages are set on those whom the CRM writes to, and on its records. Addresses come folded."""
+
+    def users(self, emails: Collection[str]) -> Mapping[str, Language | None]:
+        """Give the language set on each user who has one of these addresses; others are left out."""
+
+    def contacts(self, record: RecordRef, emails: Collection[str]) -> Mapping[str, Language]:
+        """Give the language of the contacts and leads who have these addresses, seen from the record.
+
+        Asked are those at the nearest step, as ``Directory.known`` walks them: first the language set on them, then
+        that on their customers (those related to the record before others). Where there is none, where several
+        disagree, and for users, the address is left out.
+        """
+
+    def language(self, record: RecordRef) -> Language | None:
+        """Give the language set on a record; ``NotFound`` names one that isn't there."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptNotice:
+    """The activity of a system mail; ``again`` where it was there already."""
+
+    activity: Activity
+    again: bool
+
+
+class Notices(Protocol):
+    """Where system mail is kept. Returns only after the commit."""
+
+    def keep(self, new: NewNotice) -> KeptNotice:
+        """Keep a system mail once per (record, ``identity``), all or nothing.
+
+        The same again, also by two at once, gives the activity of the first. ``BadInput`` where that has another
+        fingerprint, or was deleted or erased; ``NotFound`` for a record or user that is gone.
+        """
+
+    def task_topic(self, on: RecordRef, task: str) -> str:
+        """Name the topic of a task on this record, by its id; ``other`` where it was there and was taken away.
+
+        ``NotFound`` for an id of nothing, ``BadInput`` for what is no task, or on another record.
+        """

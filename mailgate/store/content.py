@@ -1,6 +1,7 @@
 """What people sent, written once: the mail, its bytes, and what was read in it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from sqlalchemy import Connection, Table, select
 from sqlalchemy import insert as plain_insert
@@ -10,11 +11,31 @@ from mailgate.store import uploads
 from mailgate.store.database import insert
 from mailgate.store.identifiers import new_id
 from mailgate.store.ledger_rows import Row
-from mailgate.store.orders import BytesGone, Order, Unkeepable, in_parts
+from mailgate.store.orders import BytesGone, Unkeepable, in_parts
 from mailgate.store.tables import document, link, mail, reading, reading_body, reading_note, reading_party
 
 FIRST_READING = 1
 _TRIES = 5
+
+
+class Whole(Protocol):
+    """A mail with its bytes and what was read in it."""
+
+    @property
+    def raw(self) -> bytes: ...  # noqa: D102 - the class says it
+    @property
+    def raw_sha256(self) -> str: ...  # noqa: D102 - the same
+    @property
+    def mail(self) -> Mail: ...  # noqa: D102 - the same
+
+
+class Order(Protocol):
+    """A mail to be written; ``upload`` names its bytes where they were written ahead."""
+
+    @property
+    def new(self) -> Whole: ...  # noqa: D102 - the class says it
+    @property
+    def upload(self) -> str | None: ...  # noqa: D102 - the same
 
 
 def write_mails(connection: Connection, orders: Iterable[Order]) -> None:
