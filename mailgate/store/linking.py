@@ -15,21 +15,33 @@ A registration takes the lock last, holding nothing that a mail waits for; a mai
 import takes to commit.
 
 Costs: a few indexed statements per 500 addresses. Only where several persons have an address the steps are walked once
-per record that it appears on.
+per record that it appears on. Limits: of several persons with one address, who are not added in one transaction, the
+first gets all its earlier appearances.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, null, select, text, union_all, update
 
 from mailgate.domain.activity import Side
 from mailgate.store.nearness import PERSONS, nearest, persons_among, steps, users_among
 from mailgate.store.orders import in_parts
-from mailgate.store.tables import participation, record, record_email
+from mailgate.store.tables import participation, record, record_email, user_address
 
 _PG_LOCK = 0x6D67_6C69  # of advisory locks, whose numbers a database shares among all that use it
+
+_AMONG_MAILS = text(f"SELECT pg_advisory_xact_lock_shared({_PG_LOCK})")
+_WITHOUT_MAILS = text(f"SELECT pg_advisory_xact_lock({_PG_LOCK})")
+
+_EMAILS: BindParameter[str] = bindparam("emails", expanding=True)
+_OWNERS = union_all(
+    select(user_address.c.email, null().label("person")).where(user_address.c.email.in_(_EMAILS)),
+    select(record_email.c.email, record.c.id)
+    .join(record, record.c.id == record_email.c.record_id)
+    .where(record_email.c.email.in_(_EMAILS), record.c.kind.in_(PERSONS)),
+)
 
 _NOBODYS = and_(participation.c.side == Side.EXTERNAL.value, participation.c.record_id.is_(None))
 
@@ -72,13 +84,13 @@ def look_again(connection: Connection, unknown: Collection[tuple[int, str]]) -> 
     if not unknown:
         return {}
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock_shared(_PG_LOCK)))
-    emails = {email for _, email in unknown}
-    users = users_among(connection, emails)
-    persons = persons_among(connection, emails - users)
+        connection.execute(_AMONG_MAILS)
+    users, persons = _owners(connection, {email for _, email in unknown})
     owners = {seen: Owner(Side.INTERNAL) for seen in unknown if seen[1] in users}
     several: dict[int, set[str]] = {}
     for seen_from, email in unknown:
+        if email in users:
+            continue
         if len(persons.get(email, ())) > 1:
             several.setdefault(seen_from, set()).add(email)
         elif email in persons:
@@ -91,9 +103,22 @@ def look_again(connection: Connection, unknown: Collection[tuple[int, str]]) -> 
     return owners
 
 
+def _owners(connection: Connection, emails: Iterable[str]) -> tuple[set[str], Mapping[str, set[int]]]:
+    """Find users and persons in one statement: every mail pays for it."""
+    users: set[str] = set()
+    persons: dict[str, set[int]] = {}
+    for part in in_parts(emails):
+        for email, person in connection.execute(_OWNERS, {"emails": part}):
+            if person is None:
+                users.add(email)
+            else:
+                persons.setdefault(email, set()).add(person)
+    return users, persons
+
+
 def _keep_mails_off(connection: Connection, emails: Collection[str]) -> None:
     if emails and connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_PG_LOCK)))
+        connection.execute(_WITHOUT_MAILS)
 
 
 def _of(emails: Iterable[str]) -> ColumnElement[bool]:
