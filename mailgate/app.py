@@ -13,19 +13,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from mailgate import demo as demo_world
-from mailgate import events, http, mailer, systemd
+from mailgate import events, http, mailer, reminders, systemd
 from mailgate import settings as config
 from mailgate.domain.activity import Activity
 from mailgate.domain.address import fold, fold_domain
 from mailgate.domain.ledger import Outcome
 from mailgate.domain.record import Edition, RecordRef
+from mailgate.domain.reminder import Reminded
 from mailgate.domain.trust import UNIX, Relay, SenderPair, Trust
+from mailgate.domain.user import Language
 from mailgate.errors import BadInput, Deferred, Misconfigured, Refused
 from mailgate.intake import Intake, Policy
 from mailgate.settings import Settings
@@ -45,7 +48,9 @@ from mailgate.store.imports import Imports
 from mailgate.store.ledger import Ledger
 from mailgate.store.migrations import check_schema
 from mailgate.store.migrations import migrate as migrate_database
+from mailgate.store.notices import keep_notice
 from mailgate.store.records import Records
+from mailgate.store.reminders import Reminders
 from mailgate.store.users import Users
 
 PROBE_SECONDS = 3  # less than what watches /readyz waits
@@ -187,6 +192,51 @@ def _replies(settings: Settings) -> Replies:
         max_recipients=settings.smtp.max_recipients,
         help_url=settings.replies.help_url,
     )
+
+
+def remind(settings: Settings, now: Callable[[], datetime]) -> Iterator[Reminded]:
+    """Send the task reminders that are due, and tell of each as soon as it is known what became of it."""
+    events.set_up()
+    rules = policy(settings)
+    server = _mail_server(settings)
+    instance = reminders.Instance(
+        sender=settings.outbound.smtp.from_,
+        language=Language(settings.instance.language),
+        zone=UTC if settings.instance.timezone == "UTC" else ZoneInfo(settings.instance.timezone),
+    )
+    with ExitStack() as stack:
+        database = _open(stack, settings, create=False)
+        check_schema(database)
+        store = Reminders(database, rules.edition, keep_notice)
+        yield from reminders.remind(store, stack.enter_context(mailer.Mailer(server)), instance, now)
+
+
+def _mail_server(settings: Settings) -> mailer.MailServer:
+    given = settings.outbound.smtp
+    for key, value in (("host", given.host), ("from", given.from_)):
+        if not value:
+            raise Misconfigured(f"outbound.smtp.{key}: is not set: reminders go out by the company's mail server")
+    return mailer.MailServer(
+        host=given.host,
+        port=given.port,
+        starttls=given.starttls,
+        username=given.username,
+        password=_password(given.password_file) if given.password_file else "",
+    )
+
+
+def _password(file: Path) -> str:
+    """Read the first line."""
+    key = f"outbound.smtp.password_file: {file}"
+    try:
+        password = file.read_text("utf-8").partition("\n")[0].removesuffix("\r")
+    except OSError as error:
+        raise Misconfigured(f"{key} can't be read ({error.strerror}): name a file that this user can read") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{key} is no text in UTF-8: write the password in its first line") from None
+    if not password or "\0" in password:
+        raise Misconfigured(f"{key} has no password in its first line: write it there")
+    return password
 
 
 def _smtp_place(settings: Settings) -> tuple[str, int]:

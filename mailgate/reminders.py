@@ -25,9 +25,9 @@ from email.policy import SMTP, SMTPUTF8
 
 from mailgate.domain.activity import Participant, Side
 from mailgate.domain.content import Content
-from mailgate.domain.notice import NewNotice
-from mailgate.domain.record import RecordRef
-from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState, day_to_remind
+from mailgate.domain.language import Notification
+from mailgate.domain.notice import NewNotice, identity
+from mailgate.domain.reminder import Claim, Reminded, Reminder, ReminderKey, ReminderState, day_to_remind
 from mailgate.domain.topic import label
 from mailgate.domain.user import Language
 from mailgate.errors import BadInput, Misconfigured
@@ -46,17 +46,6 @@ class Instance:
     sender: str
     language: Language
     zone: tzinfo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reminded:
-    """What became of one reminder: ``state`` is sent, later, refused or unknown; ``text`` what the server said."""
-
-    key: ReminderKey
-    record: RecordRef
-    state: str
-    text: str
-    activity: str | None = None
 
 
 def remind(store: Reminders, mailer: Mailer, instance: Instance, now: Callable[[], datetime]) -> Iterator[Reminded]:
@@ -189,7 +178,7 @@ def notice(mail: _Mail, at: datetime) -> NewNotice:
     due, claim = mail.due, mail.claim
     recipient = Participant(email=due.key.email, name=due.user_name, header="to", side=Side.INTERNAL)
     return NewNotice(
-        kind="task_reminder",
+        kind=Notification.TASK_REMINDER.value,
         record=due.record,
         topic=due.topic,
         triggered_by=due.recorder,
@@ -199,10 +188,6 @@ def notice(mail: _Mail, at: datetime) -> NewNotice:
         message_id=claim.message_id,
         content={mail.language: mail.words},
         sent_languages={due.key.email: (mail.language,)},
-        identity=_digest(claim.message_id, mail.language),
-        fingerprint=_digest(mail.words.subject, mail.words.text),
+        identity=identity(claim.message_id, [mail.language]),
+        fingerprint=hashlib.sha256(f"{mail.words.subject}\0{mail.words.text}".encode()).hexdigest(),
     )
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

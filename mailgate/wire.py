@@ -18,6 +18,7 @@ from mailgate.domain.ledger import LedgerEntry, Outcome
 from mailgate.domain.listing import Wish
 from mailgate.domain.mail import Document, Note
 from mailgate.domain.record import Edition, Record, RecordAddress, RecordKind, RecordRef, RoledRecord
+from mailgate.domain.reminder import Reminded
 from mailgate.domain.removal import Removed
 from mailgate.domain.topic import TOPIC_OTHER, TOPICS, Topic, check_topic
 from mailgate.domain.user import User
@@ -195,6 +196,19 @@ def removed(one: Removed, *, forgotten: bool = False) -> Json:
         "reason": one.reason,
         "removed": one.kinds,
         "note": MAY_COME_AGAIN if forgotten else CANT_COME_BACK,
+    }
+
+
+def reminded(one: Reminded) -> Json:
+    """Show what became of one reminder; ``text`` is what the mail server said."""
+    return {
+        "task": one.key.task,
+        "record": str(one.record),
+        "to": one.key.email,
+        "remind_on": _day(one.key.remind_on),
+        "state": one.state,
+        "text": one.text,
+        "activity": one.activity,
     }
 
 

@@ -53,6 +53,17 @@ class Claim:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminded:
+    """What became of one reminder: ``state`` is sent, later, refused or unknown; ``text`` what the server said."""
+
+    key: ReminderKey
+    record: RecordRef
+    state: str
+    text: str
+    activity: str | None = None
+
+
 def day_to_remind(now: datetime, zone: tzinfo) -> date | None:
     """Give the day whose reminders, and those of all days before, go out now; ``None`` before six in the morning."""
     there = now.astimezone(zone)

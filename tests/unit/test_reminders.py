@@ -15,11 +15,11 @@ from mailgate.domain.activity import Side
 from mailgate.domain.content import Content
 from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import RecordRef
-from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState, day_to_remind
+from mailgate.domain.reminder import Claim, Reminded, Reminder, ReminderKey, ReminderState, day_to_remind
 from mailgate.domain.user import Language
 from mailgate.errors import Deferred, Misconfigured, Reason
 from mailgate.ports import HandedOver, Handing
-from mailgate.reminders import Instance, Reminded, remind
+from mailgate.reminders import Instance, remind
 
 ZURICH = ZoneInfo("Europe/Zurich")
 SENDER = "mailgate@firma.example"
