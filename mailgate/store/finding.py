@@ -4,12 +4,12 @@ A listing is a merge of sequences, each newest first in an index: the activities
 those of one person on one record. How long a sequence is doesn't matter, only how many there are:
 
     1. the first place of each sequence: one probe each
-    2. only the ``size`` sequences that begin newest can give anything to a page: the first ``size`` of each
-    3. the newest ``size`` of all these
+    2. only the sequences that begin newest can give anything: of each its first places, down to where the last begins
+    3. the newest of all these
 
-Where several things are asked for at once, one sequence leads and the others are tested activity by activity:
-whichever is short, else the external participant, then the internal one. What an index can't give: two long sequences
-that hardly meet cost a walk along the leading one.
+Where several things are asked for at once, one kind of sequences leads and what it gives is tested one by one, some at
+a time, until the page is full. A short one leads before a long one, then the external participant before the internal
+one. What no index gives: two long sequences that hardly meet cost a walk along the leading one.
 
 The tests are scalar sub-selects, not joins or EXISTS: an engine can't turn them around and read a whole table, whatever
 it believes about the figures, also where it plans without knowing them (prepared statements).
@@ -17,7 +17,7 @@ it believes about the figures, also where it plans without knowing them (prepare
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -27,6 +27,8 @@ from sqlalchemy import (
     FromClause,
     Select,
     Subquery,
+    Table,
+    case,
     func,
     literal,
     or_,
@@ -50,7 +52,9 @@ from mailgate.store.tables import (
     user_address,
 )
 
-SHORT = 1000  # a sequence that leads before all others
+SHORT = 1000  # places in sequences that lead before longer ones
+FIRST_STEP, LONGEST_STEP = 4, 5000  # where places are tested: pages looked at first, places looked at in one statement
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)  # before anything happened
 _PERSONS = (RecordKind.CONTACT, RecordKind.LEAD)
 # as text in the statement: an engine must know it to use an index over tasks
 _TASK = literal(ActivityType.TASK.value, activity.c.type.type, literal_execute=True)
@@ -77,11 +81,15 @@ class _Person:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sequence:
-    """Many sequences of one kind: one for each row of ``keys``; ``places`` gives those of a key, in no order."""
+class _Sequences:
+    """Sequences of one kind, one for each row of ``keys``; ``places`` gives those of a key, not yet in order.
+
+    An activity may stand in so many of them (``shared``).
+    """
 
     keys: FromClause
     places: Callable[[FromClause], _Places]
+    shared: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +119,16 @@ def prepare(connection: Connection, record_id: int, wish: Wish) -> Search:
 
 def newest(connection: Connection, search: Search, size: int, after: Place | None) -> list[Place]:
     """Find the next ``size`` places of a listing, newest first."""
-    pages = [_page(connection, one, size) for one in _sequences(search, after)]
-    found = union_all(*(select(page.c.occurred_at, page.c.id) for page in pages)).subquery()
-    statement = select(found.c.occurred_at, found.c.id).distinct()
-    rows = connection.execute(statement.order_by(found.c.occurred_at.desc(), found.c.id.desc()).limit(size))
-    return [Place(row.occurred_at, row.id) for row in rows]
+    tested = bool(_tests(search, activity.c.id))
+    found: list[Place] = []
+    step = size * FIRST_STEP if tested else size
+    while True:
+        walked = connection.execute(_walk(connection, search, step, after)).all()
+        found += [Place(at, key) for at, key, *passed in walked if all(passed)]
+        if len(found) >= size or len(walked) < step:
+            return found[:size]
+        after = Place(*walked[-1][:2])
+        step = min(step * FIRST_STEP, LONGEST_STEP)
 
 
 # -- who is meant ---------------------------------------------------------------------------------------------------
@@ -164,25 +177,27 @@ def _length(connection: Connection, search: Search) -> int:
 # -- the sequences --------------------------------------------------------------------------------------------------
 
 
-def _sequences(search: Search, after: Place | None) -> list[_Sequence]:
+def _sequences(search: Search, after: Place | None) -> list[_Sequences]:
     if search.leading is None:
-        return [_Sequence(_records(search), lambda keys: _on_record(search, keys, after))]
+        return [_Sequences(_records(search), lambda keys: _on_record(search, keys, after))]
     person = search.external if search.leading is Side.EXTERNAL else search.internal
     if person is None:
         raise ValueError(f"nobody {search.leading} to lead")
     found = [
-        _Sequence(
+        _Sequences(
             _times(search, [literal(email, participation.c.email.type) for email in person.emails]),
             lambda keys: _of_person(
                 search, keys, after, participation.c.email == keys.c.person, participation.c.side == person.side
             ),
+            shared=len(person.emails),
         )
     ]
     if person.records:
         found.append(
-            _Sequence(
+            _Sequences(
                 _times(search, [literal(key, BigInteger) for key in person.records]),
                 lambda keys: _of_person(search, keys, after, participation.c.record_id == keys.c.person),
+                shared=len(person.records),
             )
         )
     return found
@@ -212,35 +227,32 @@ def _times(search: Search, persons: Sequence[ColumnElement[Any]]) -> Subquery:
 
 
 def _on_record(search: Search, keys: FromClause, after: Place | None) -> _Places:
-    return select(activity.c.occurred_at, activity.c.id).where(
-        activity.c.record_id == keys.c.record_id,
-        *_attributes(search.wish, activity),
-        *_window(search.wish, after, activity.c.occurred_at, activity.c.id),
-        *_met(search, activity.c.id),
-    )
+    place = (activity.c.occurred_at, activity.c.id)
+    wanted = _attributes(search.wish)
+    return select(*place).where(activity.c.record_id == keys.c.record_id, *wanted, *_window(search.wish, after, *place))
 
 
 def _of_person(search: Search, keys: FromClause, after: Place | None, *name: _Test) -> _Places:
     place = (participation.c.occurred_at, participation.c.activity_id)
-    tests = [*name, participation.c.activity_record_id == keys.c.record_id, *_window(search.wish, after, *place)]
-    if wanted := _attributes(search.wish, activity):
-        asked = select(literal(1)).select_from(activity).where(activity.c.id == place[1], *wanted)
-        tests.append(asked.correlate(participation).scalar_subquery().is_not(None))
+    on_record = participation.c.activity_record_id == keys.c.record_id
     # a contact with two addresses may stand twice in one mail
-    return select(place[0], place[1].label("id")).distinct().where(*tests, *_met(search, place[1]))
+    return (
+        select(place[0], place[1].label("id")).distinct().where(*name, on_record, *_window(search.wish, after, *place))
+    )
 
 
 # -- the tests ------------------------------------------------------------------------------------------------------
 
 
-def _attributes(wish: Wish, of: FromClause) -> list[_Test]:
+def _attributes(wish: Wish) -> list[_Test]:
     found: list[_Test] = []
     if wish.done is not None:
-        found += [of.c.type == _TASK, of.c.done_at.is_not(None) if wish.done else of.c.done_at.is_(None)]
+        is_done = activity.c.done_at.is_not(None) if wish.done else activity.c.done_at.is_(None)
+        found += [activity.c.type == _TASK, is_done]
     elif wish.type is not None:
-        found.append(of.c.type == wish.type)
+        found.append(activity.c.type == wish.type)
     if wish.topic is not None:
-        found.append(of.c.topic == wish.topic)
+        found.append(activity.c.topic == wish.topic)
     return found
 
 
@@ -255,33 +267,52 @@ def _window(wish: Wish, after: Place | None, at: ColumnElement[datetime], key: C
     return found
 
 
-def _met(search: Search, key: ColumnElement[str]) -> list[_Test]:
-    """Test that those took part who don't lead."""
+def _tests(search: Search, key: ColumnElement[str]) -> list[_Test]:
+    """Test an activity for all that doesn't lead."""
     persons = [one for one in (search.external, search.internal) if one and one.side is not search.leading]
-    return [_took_part(one, key) for one in persons]
+    found = [_took_part(one, key) for one in persons]
+    if search.leading is not None and (attributes := _attributes(search.wish)):
+        found.append(_is_there(select(literal(1)).where(activity.c.id == key, *attributes), activity))
+    return found
 
 
 def _took_part(person: _Person, key: ColumnElement[str]) -> _Test:
-    met = participation.alias(f"met_{person.side}")
-    named = met.c.email.in_(person.emails) & (met.c.side == person.side)
-    found = (
-        select(literal(1))
-        .select_from(met)
-        .where(met.c.activity_id == key, or_(named, met.c.record_id.in_(person.records)) if person.records else named)
-    )
-    return found.limit(1).correlate_except(met).scalar_subquery().is_not(None)
+    named = participation.c.email.in_(person.emails) & (participation.c.side == person.side)
+    linked = participation.c.record_id.in_(person.records)
+    either = or_(named, linked) if person.records else named
+    return _is_there(select(literal(1)).where(participation.c.activity_id == key, either), participation)
+
+
+def _is_there(asked: Select[Any], table: Table) -> _Test:
+    return asked.limit(1).correlate_except(table).scalar_subquery().is_not(None)
 
 
 # -- the merge ------------------------------------------------------------------------------------------------------
 
 
-def _page(connection: Connection, sequences: _Sequence, size: int) -> Subquery:
-    """Take what may stand on a page: of the sequences that begin newest, the first of each."""
+def _walk(connection: Connection, search: Search, step: int, after: Place | None) -> Select[Any]:
+    """Give the next ``step`` places of what leads, newest first, each with what the tests say."""
+    merged = [_merged(connection, one, step) for one in _sequences(search, after)]
+    every = union_all(*(select(one.c.occurred_at, one.c.id) for one in merged)).subquery("merged")
+    places = select(every.c.occurred_at, every.c.id).distinct()
+    walked = places.order_by(every.c.occurred_at.desc(), every.c.id.desc()).limit(step).subquery("walked")
+    return select(walked, *_tests(search, walked.c.id)).order_by(walked.c.occurred_at.desc(), walked.c.id.desc())
+
+
+def _merged(connection: Connection, sequences: _Sequences, step: int) -> Subquery:
+    """Take what may be among the next ``step`` places, and not much more."""
     first = _each(connection, sequences.keys, sequences.places, 1).subquery("first")
-    newest_first = select(*(first.c[column.name] for column in sequences.keys.c)).order_by(
-        first.c.occurred_at.desc(), first.c.id.desc()
-    )
-    return _each(connection, newest_first.limit(size).subquery("newest_first"), sequences.places, size).subquery()
+    enough = step * sequences.shared
+    begins = select(first).order_by(first.c.occurred_at.desc(), first.c.id.desc()).limit(enough).cte()
+    # where so many begin, what is older than all beginnings is too old
+    down_to = select(case((func.count() == enough, func.min(begins.c.occurred_at)))).scalar_subquery()
+
+    def recent(keys: FromClause) -> _Places:
+        places = sequences.places(keys)
+        at = places.selected_columns[0]
+        return places.where(at >= func.coalesce(down_to, literal(BEGINNING, at.type)))
+
+    return _each(connection, begins, recent, step).subquery()
 
 
 def _each(connection: Connection, keys: FromClause, places: Callable[[FromClause], _Places], size: int) -> Select[Any]:
@@ -289,9 +320,10 @@ def _each(connection: Connection, keys: FromClause, places: Callable[[FromClause
     of_key = places(keys)
     at, key = of_key.selected_columns
     first = of_key.order_by(at.desc(), key.desc()).limit(size)
+    given = [column for column in keys.c if column.name in ("record_id", "person")]
     if connection.dialect.name == "sqlite":
         found = activity.alias("found")
         ids = first.with_only_columns(key).correlate(keys)
-        return select(*keys.c, found.c.occurred_at, found.c.id).join_from(keys, found, found.c.id.in_(ids))
+        return select(*given, found.c.occurred_at, found.c.id).join_from(keys, found, found.c.id.in_(ids))
     lateral = first.correlate(keys).lateral("found")
-    return select(*keys.c, lateral.c.occurred_at, lateral.c.id).join_from(keys, lateral, true())
+    return select(*given, lateral.c.occurred_at, lateral.c.id).join_from(keys, lateral, true())

@@ -1,0 +1,229 @@
+"""Listings: what they hold, in which order, and how they are cut, beside a plain reading of the rules.
+
+The small worlds are made by chance from a seed and hold what is rare in a real one: many activities at one moment,
+persons who share an address, relations in both directions and several roles.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from mailgate.domain.activity import Activity, ActivityType, Side
+from mailgate.domain.listing import Wish
+from mailgate.domain.record import Edition, RecordKind, RecordRef
+from mailgate.domain.topic import topics
+from mailgate.errors import BadInput, NotFound
+from mailgate.store import tables
+from mailgate.store.database import Database
+from mailgate.store.identifiers import new_id
+from tests.store.admin import ANNA, LUCA, Admin, administering
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+LUCA_TOO = "l.lang@muster.example"
+GONE = "gone@muster.example"
+NORA, NORA_TOO, SHARED, STRANGER = "nora@optik.example", "nora@home.example", "info@optik.example", "x@else.example"
+KINDS = ("customer", "customer", "contact", "contact", "lead", "campaign", "campaign", "campaign", "opportunity")
+TOPICS = ("other", "other", "negotiation", "offer")
+OWNERS = {2: (NORA, NORA_TOO), 3: (SHARED,), 4: (SHARED,), 0: (STRANGER,)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    email: str
+    side: Side
+    person: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    id: str
+    record: int
+    type: ActivityType
+    topic: str
+    at: datetime
+    done: bool
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass
+class SmallWorld:
+    """The same world as plain values, and in a store."""
+
+    refs: list[RecordRef]
+    keys: list[int]
+    related: set[tuple[int, int]] = field(default_factory=set)
+    made: list[Made] = field(default_factory=list)
+
+    def expected(self, own: int, wish: Wish) -> list[str]:
+        """Read the rules plainly: every activity is asked whether it is wanted."""
+        near = {other for pair in self.related if own in pair for other in pair if other != own}
+        listed = {one for one in near if self.refs[one].kind in wish.affiliations} | ({own} if wish.own else set())
+        found = [one for one in self.made if one.record in listed and self._wanted(one, wish)]
+        return [one.id for one in sorted(found, key=lambda one: (one.at, one.id), reverse=True)]
+
+    def _wanted(self, one: Made, wish: Wish) -> bool:
+        persons = {number for number, emails in OWNERS.items() if wish.external in emails and number != 0}
+        users = {LUCA, LUCA_TOO} if wish.internal in (LUCA, LUCA_TOO) else {wish.internal}
+        return (
+            (wish.type is None or one.type == wish.type)
+            and (wish.topic is None or one.topic == wish.topic)
+            and (wish.since is None or one.at >= wish.since)
+            and (wish.until is None or one.at < wish.until)
+            and (wish.done is None or (one.type is ActivityType.TASK and one.done is wish.done))
+            and (
+                wish.external is None
+                or any(
+                    part.side is Side.EXTERNAL and (part.email == wish.external or part.person in persons)
+                    for part in one.parts
+                )
+            )
+            and (
+                wish.internal is None or any(part.side is Side.INTERNAL and part.email in users for part in one.parts)
+            )
+        )
+
+
+def _small_world(database: Database, chance: random.Random) -> SmallWorld:
+    with database.write() as connection:
+        user = _key(connection, tables.user_account, email=LUCA, name="Luca", kind="person", enabled=True)
+        for email in (LUCA, LUCA_TOO):
+            connection.execute(insert(tables.user_address), {"email": email, "user_id": user})
+        refs = [RecordRef(RecordKind(kind), str(number)) for number, kind in enumerate(KINDS)]
+        keys = [
+            _key(connection, tables.record, kind=ref.kind.value, ref=ref.ref, name="x", state="open") for ref in refs
+        ]
+        world = SmallWorld(refs, keys)
+        for number, emails in OWNERS.items():
+            for email in emails:
+                connection.execute(insert(tables.record_email), {"record_id": keys[number], "email": email})
+        _relate(connection, world, chance)
+        for _ in range(chance.choice((5, 40, 60))):
+            world.made.append(_make(connection, world, chance, user))
+    return world
+
+
+def _relate(connection: Any, world: SmallWorld, chance: random.Random) -> None:
+    for table, other in ((tables.record_relation, "other_id"), (tables.record_contact, "contact_id")):
+        for role in ("customer", "agency"):
+            for _ in range(5):
+                one, two = chance.sample(range(len(KINDS)), 2)
+                if table is tables.record_contact and world.refs[two].kind is not RecordKind.CONTACT:
+                    continue
+                row = {"record_id": world.keys[one], "role": role, other: world.keys[two]}
+                exists = select(table).filter_by(**row)
+                if connection.execute(exists).first() is None:
+                    connection.execute(insert(table), row)
+                    world.related.add((one, two))
+
+
+def _make(connection: Any, world: SmallWorld, chance: random.Random, user: int) -> Made:
+    type_ = chance.choice((ActivityType.TASK, ActivityType.EMAIL, ActivityType.EMAIL, ActivityType.MEETING))
+    people = (
+        Part(email=LUCA, side=Side.INTERNAL),
+        Part(email=LUCA_TOO, side=Side.INTERNAL),
+        Part(email=GONE, side=Side.INTERNAL),
+        Part(email=NORA, side=Side.EXTERNAL, person=2),
+        Part(email=NORA_TOO, side=Side.EXTERNAL, person=2),
+        Part(email=NORA, side=Side.EXTERNAL),
+        Part(email=SHARED, side=Side.EXTERNAL),
+        Part(email=SHARED, side=Side.EXTERNAL, person=3),
+        Part(email="", side=Side.EXTERNAL, person=4),
+        Part(email=STRANGER, side=Side.EXTERNAL),
+        Part(email=LUCA, side=Side.EXTERNAL),
+    )
+    one = Made(
+        id=new_id(),
+        record=chance.randrange(len(KINDS)),
+        type=type_,
+        topic=chance.choice(TOPICS),
+        at=START + timedelta(hours=chance.randrange(12)),
+        done=type_ is ActivityType.TASK and chance.random() < 0.5,
+        parts=tuple(chance.sample(people, chance.randrange(5))),
+    )
+    values = {"id": one.id, "record_id": world.keys[one.record], "type": type_.value, "topic": one.topic}
+    values |= {"origin": "manual", "occurred_at": one.at, "recorded_at": one.at, "recorder_id": user, "trust": "none"}
+    connection.execute(insert(tables.activity), {**values, "done_at": one.at if one.done else None})
+    for n, part in enumerate(one.parts, start=1):
+        row = {"activity_id": one.id, "n": n, "email": part.email, "side": part.side.value, "occurred_at": one.at}
+        row |= {"activity_record_id": world.keys[one.record]}
+        person = world.keys[part.person] if part.person is not None else None
+        connection.execute(insert(tables.participation), {**row, "record_id": person})
+    return one
+
+
+def _key(connection: Any, table: Any, **values: Any) -> int:
+    row = connection.execute(insert(table).values(created_at=START, **values)).inserted_primary_key
+    return int(row[0])
+
+
+def _any_wish(chance: random.Random, record: RecordRef) -> Wish:
+    def maybe(value: Any) -> Any:
+        return value if chance.random() < 0.35 else None
+
+    affiliations = tuple(chance.sample(sorted(set(KINDS)), chance.randrange(4)))
+    since = maybe(START + timedelta(hours=chance.randrange(8)))
+    kind = maybe(chance.choice((ActivityType.TASK, ActivityType.EMAIL)))
+    own = not affiliations or chance.random() < 0.7
+    kinds = [*(RecordKind(kind) for kind in affiliations), *([record.kind] if own else [])]
+    return Wish(
+        affiliations=tuple(RecordKind(kind) for kind in affiliations),
+        own=own,
+        type=kind,
+        topic=maybe(chance.choice([one for kind in kinds for one in topics(kind) if one in TOPICS])),
+        external=maybe(chance.choice((NORA, NORA_TOO, SHARED, STRANGER, LUCA, "nobody@else.example"))),
+        internal=maybe(chance.choice((LUCA, LUCA_TOO, GONE, NORA))),
+        since=since,
+        until=maybe((since or START) + timedelta(hours=chance.randrange(6))),
+        done=maybe(chance.random() < 0.5) if kind in (None, ActivityType.TASK) else None,
+    )
+
+
+@pytest.fixture(params=range(6))
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    return random.Random(request.param)
+
+
+@pytest.fixture
+def admin(database: Database) -> Iterator[Admin]:
+    with administering(database, Edition.MARKETER) as one:
+        yield one
+
+
+def _ids(listed: Iterator[Activity]) -> list[str]:
+    return [one.id for one in listed]
+
+
+def test_any_wish_lists_what_the_rules_say(admin: Admin, chance: random.Random) -> None:
+    world = _small_world(admin.database, chance)
+    filled = 0
+    for _ in range(150):
+        own = chance.randrange(len(KINDS))
+        wish = _any_wish(chance, world.refs[own])
+        expected = world.expected(own, wish)
+        filled += bool(expected)
+        assert _ids(admin.activities.list(world.refs[own], wish, limit=1000)) == expected, wish
+    assert filled > 10
+
+
+def test_pages_of_every_size_join_to_the_whole(
+    admin: Admin, chance: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _small_world(admin.database, chance)
+    for size in (1, 2, 3, 7):
+        wish, own = Wish(affiliations=tuple(RecordKind)), chance.randrange(len(KINDS))
+        if size > 1:
+            wish = _any_wish(chance, world.refs[own])
+        whole = world.expected(own, wish)
+        joined: list[str] = []
+        while page := _ids(admin.activities.list(world.refs[own], wish, limit=size, after=(joined or [None])[-1])):
+            joined += page
+            assert len(joined) <= len(whole)
+        assert joined == whole
+        monkeypatch.setattr("mailgate.store.activities.PAGE", size)
+        assert _ids(admin.activities.list(world.refs[own], wish, limit=1000)) == whole
+        assert _ids(admin.activities.list(world.refs[own], wish, limit=size + 1)) == whole[: size + 1]
