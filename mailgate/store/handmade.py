@@ -179,7 +179,7 @@ def _check_changes(held: Activity, user: User) -> None:
 
 def _check_marks(held: Activity, user: User) -> None:
     if held.type is not ActivityType.TASK:
-        raise BadInput(f"{held.id} is a {held.type.value}: only a task is done or undone")
+        raise BadInput(f"{held.id} is of type {held.type.value}: only a task is done or undone")
     own = {user.email, *user.aliases}
     internal = {one.email for one in held.participants if one.side is Side.INTERNAL}
     if held.recorder != user.email and not own & internal:
