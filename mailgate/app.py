@@ -1,8 +1,9 @@
 """The composition root: settings in, a running service or a desk for one command out. The one file that knows all.
 
-``load`` reads the settings; ``serve`` runs until SIGTERM; ``open_desk`` hands a command what it works with. Raises
-``Misconfigured`` before any port is opened: a wrong setting, a database that can't be reached, an old schema, a port
-in use. Prints nothing and ends nothing: that is the command line's.
+``load`` reads the settings; ``serve`` runs until SIGTERM; ``open_desk`` hands a command what it works with,
+``outbound`` a job what it logs its mail with. Raises ``Misconfigured`` before any port is opened: a wrong setting, a
+database that can't be reached, an old schema, a port in use. Prints nothing and ends nothing: that is
+the command line's.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ from mailgate.domain.trust import UNIX, Relay, SenderPair, Trust
 from mailgate.domain.user import Language
 from mailgate.errors import BadInput, Deferred, Misconfigured, Refused
 from mailgate.intake import Intake, Policy
+from mailgate.outbound import Instance as OutboundInstance
+from mailgate.outbound import Outbound
 from mailgate.settings import Settings
 from mailgate.settings.model import Relay as RelaySettings
 from mailgate.smtp.limits import Limits
@@ -48,9 +51,10 @@ from mailgate.store.imports import Imports
 from mailgate.store.ledger import Ledger
 from mailgate.store.migrations import check_schema
 from mailgate.store.migrations import migrate as migrate_database
-from mailgate.store.notices import keep_notice
+from mailgate.store.notices import Notices, keep_notice
 from mailgate.store.records import Records
 from mailgate.store.reminders import Reminders
+from mailgate.store.speakers import Speakers
 from mailgate.store.users import Users
 
 PROBE_SECONDS = 3  # less than what watches /readyz waits
@@ -68,6 +72,7 @@ class Desk:
     ledger: Ledger
     imports: Imports
     intake: Intake
+    outbound: Outbound
     policy: Policy
 
 
@@ -144,8 +149,31 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
         ledger=Ledger(database),
         imports=Imports(database, users, records),
         intake=Intake(Directory(database, rules.domain), archive, rules),
+        outbound=_outbound(database, rules, settings),
         policy=rules,
     )
+
+
+@contextmanager
+def outbound(settings: Settings) -> Iterator[Outbound]:
+    """Open the outbound module for a job that sends mail; what it logs goes to the job's own ``logging``."""
+    events.set_up_within()
+    rules = policy(settings)
+    with ExitStack() as stack:
+        database = _open(stack, settings, create=False)
+        check_schema(database)
+        yield _outbound(database, rules, settings)
+
+
+def _outbound(database: Database, rules: Policy, settings: Settings) -> Outbound:
+    instance = OutboundInstance(
+        domain=rules.domain,
+        edition=rules.edition,
+        language=Language(settings.instance.language),
+        max_size=settings.smtp.max_size,
+        max_header_size=settings.smtp.max_header_size,
+    )
+    return Outbound(Directory(database, rules.domain), Speakers(database), Notices(database), instance)
 
 
 def migrate(settings: Settings) -> None:

@@ -108,6 +108,21 @@ def set_up(*, as_json: bool | None = None) -> None:
     )
 
 
+def set_up_within() -> None:
+    """Hand log lines to the ``logging`` of a program that we are part of; its handlers and levels stay its own."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            _escape_all,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
 def render_metrics() -> bytes:
     """Give the metrics in the Prometheus text format (``METRICS_TYPE``)."""
     return generate_latest(registry)
@@ -171,6 +186,11 @@ def turned_down(*, relay: str, reason: Reason, deferred: bool) -> None:
     verdict = Verdict.DEFERRED if deferred else Verdict.REFUSED
     _MAILS.labels(verdict.value, reason.value).inc()
     _log.info("turned down", verdict=verdict.value, reason=reason.value, relay=relay)
+
+
+def notice_logged(*, kind: str, record: str, activity: str, languages: str, again: bool) -> None:
+    """A mail that the CRM sent is logged; ``again`` where it was already."""
+    _log.info("notice", kind=kind, record=record, activity=activity, languages=languages, again=again)
 
 
 # -- a connection ---------------------------------------------------------------------------------------------------

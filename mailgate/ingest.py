@@ -88,14 +88,6 @@ def explain_recipient(intake: Intake, recipient: str, tell: Tell) -> Outcome:
     return Outcome(recipient=recipient, verdict=Verdict.KEPT, ledger_id=NOT_STORED)
 
 
-def with_crlf(raw: bytes) -> bytes:
-    """Turn LF line ends into CRLF; ``Refused(BARE_NEWLINE)`` for mixed ones, a bare CR or a NUL."""
-    pairs, feeds = raw.count(b"\r\n"), raw.count(b"\n")
-    if b"\0" in raw or raw.count(b"\r") != pairs or (pairs and feeds != pairs):
-        raise Refused(Reason.BARE_NEWLINE)
-    return raw if pairs else raw.replace(b"\n", b"\r\n")
-
-
 def _deliver(intake: Intake, envelope: Envelope, raw: bytes, caps: Caps) -> Sequence[Outcome]:
     try:
         checked = _checked(raw, caps)
@@ -107,7 +99,7 @@ def _deliver(intake: Intake, envelope: Envelope, raw: bytes, caps: Caps) -> Sequ
 def _checked(raw: bytes, caps: Caps) -> bytes:
     if len(raw) > caps.max_size:
         raise Refused(Reason.TOO_LARGE)
-    whole = with_crlf(raw)
+    whole = header.with_crlf(raw)
     if len(whole) > caps.max_size:
         raise Refused(Reason.TOO_LARGE)
     if header.body_offset(whole) > caps.max_header_size:

@@ -14,6 +14,7 @@ from mailgate.domain.content import Content
 from mailgate.domain.document import NewDocument
 from mailgate.domain.entry import RecordEntry, RowOutcome, UserEntry
 from mailgate.domain.handmade import HandmadeEntry
+from mailgate.domain.language import Chosen
 from mailgate.domain.ledger import LedgerEntry, Outcome
 from mailgate.domain.listing import Wish
 from mailgate.domain.mail import Document, Note
@@ -183,6 +184,14 @@ def row_outcome(one: RowOutcome) -> Json:
 def topic(one: Topic) -> Json:
     """Show a topic: its key, and what people read for it."""
     return {"topic": one.key, "de": one.de, "en": one.en, "fr": one.fr, "it": one.it}
+
+
+def chosen(one: Chosen) -> Json:
+    """Show in which languages a mail of the system is sent and logged."""
+    return {
+        "send": {email: [language.value for language in languages] for email, languages in one.send.items()},
+        "log": [language.value for language in one.log],
+    }
 
 
 def removed(one: Removed, *, forgotten: bool = False) -> Json:

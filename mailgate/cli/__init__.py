@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import typer
 
 from mailgate import __version__
-from mailgate.cli import activities, addresses, handmade, operations, records, reminders, serve, users
+from mailgate.cli import activities, addresses, handmade, operations, outbound, records, reminders, serve, users
 from mailgate.cli.printing import escaped
 from mailgate.errors import BadInput, Deferred, MailgateError, Misconfigured, NotFound, Reason, Refused
 
@@ -54,6 +54,7 @@ cli.add_typer(users.app, name="user", help="Who may have mail logged.")
 cli.add_typer(records.app, name="record", help="What activities belong to.")
 cli.add_typer(addresses.app, name="address", help="The secret addresses of records.")
 cli.add_typer(activities.app, name="activity", help="What was logged.")
+cli.add_typer(outbound.app, name="outbound", help="Mail that the CRM sends: its languages, and its log.")
 cli.add_typer(operations.ledger_app, name="ledger", help="What became of every mail.")
 
 

@@ -44,6 +44,7 @@ FIRST_YEAR = 1990
 CLOCK_TOLERANCE = timedelta(hours=1)
 
 SHOWN = ("to", "cc")  # the header fields that other recipients see
+EXPOSED = Note("address_exposed", "The record's address stood in To or Cc: everybody who got it has seen it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +149,22 @@ def compose(
 ) -> NewActivity:
     """Make what one addressed record gets of a mail. ``domain`` is that of the record addresses, folded."""
     exposed = any(party.email == addressee.address for party in mail.parties if party.header in SHOWN)
-    parties = [party for party in mail.parties if not is_ours(party.email, domain)]
+    participants, ambiguous = taking_part(mail.parties, known, domain)
     return NewActivity(
         record=addressee.record,
         address=addressee.address,
         exposed=exposed,
-        participants=tuple(_participant(party, known.get(party.email)) for party in parties),
-        notes=(*mail.notes, *notes, *_address_notes(addressee, exposed=exposed), *_ambiguous(parties, known)),
+        participants=participants,
+        notes=(*mail.notes, *notes, *_address_notes(addressee, exposed=exposed), *ambiguous),
     )
+
+
+def taking_part(
+    parties: Sequence[Party], known: Mapping[str, Known], domain: str
+) -> tuple[tuple[Participant, ...], tuple[Note, ...]]:
+    """Say whom these mailboxes are known as, without record addresses; the notes tell whom several contacts are."""
+    theirs = [party for party in parties if not is_ours(party.email, domain)]
+    return tuple(_participant(party, known.get(party.email)) for party in theirs), _ambiguous(theirs, known)
 
 
 def _participant(party: Party, known: Known | None) -> Participant:
@@ -171,9 +180,7 @@ def _participant(party: Party, known: Known | None) -> Participant:
 def _address_notes(addressee: Addressee, *, exposed: bool) -> tuple[Note, ...]:
     notes = []
     if exposed:
-        notes.append(
-            Note("address_exposed", "The record's address stood in To or Cc: everybody who got it has seen it.")
-        )
+        notes.append(EXPOSED)
     if addressee.state is AddressState.GRACE:
         notes.append(Note("old_address", "The mail came by an address that was rotated away and is about to expire."))
     return tuple(notes)

@@ -12,7 +12,7 @@ one that doesn't:
 
 Readers differ about garbage: some skip it, some end the header there. Rules that must not be fooled look at it.
 
-Raises nothing. Time is linear in the size of the block; memory too, with some 150 bytes per field: so compare
+Splitting raises nothing. Time is linear in the size of the block; memory too, with some 150 bytes per field: so compare
 ``body_offset`` with the limit for headers first.
 """
 
@@ -20,6 +20,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+
+from mailgate.errors import Reason, Refused
 
 _FIELD = re.compile(rb"([!-9;-~]++)([ \t]*+):")
 _WHITE = (b" ", b"\t")
@@ -143,3 +145,11 @@ def _is_mbox_line(lines: list[bytes]) -> bool:
     first = lines[0]
     folded_name = not first[5:].strip() and len(lines) > 1 and lines[1].startswith(_WHITE)
     return first.startswith((b"From ", b">From ")) and not _FIELD.match(first) and not folded_name
+
+
+def with_crlf(raw: bytes) -> bytes:
+    """Turn LF line ends of a file into CRLF; ``Refused(BARE_NEWLINE)`` for mixed ones, a bare CR or a NUL."""
+    pairs, feeds = raw.count(b"\r\n"), raw.count(b"\n")
+    if b"\0" in raw or raw.count(b"\r") != pairs or (pairs and feeds != pairs):
+        raise Refused(Reason.BARE_NEWLINE)
+    return raw if pairs else raw.replace(b"\n", b"\r\n")
