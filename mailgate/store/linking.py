@@ -23,7 +23,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, null, select, text, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    func,
+    null,
+    select,
+    text,
+    union_all,
+    update,
+)
 
 from mailgate.domain.activity import Side
 from mailgate.store.nearness import PERSONS, nearest, persons_among, steps, users_among
@@ -37,13 +49,14 @@ _WITHOUT_MAILS = text(f"SELECT pg_advisory_xact_lock({_PG_LOCK})")
 
 _EMAILS: BindParameter[str] = bindparam("emails", expanding=True)
 _OWNERS = union_all(
-    select(user_address.c.email, null().label("person")).where(user_address.c.email.in_(_EMAILS)),
-    select(record_email.c.email, record.c.id)
+    select(user_address.c.email, null().label("key"), null().label("kind")).where(user_address.c.email.in_(_EMAILS)),
+    select(record_email.c.email, record.c.id, record.c.kind)
     .join(record, record.c.id == record_email.c.record_id)
-    .where(record_email.c.email.in_(_EMAILS), record.c.kind.in_(PERSONS)),
+    .where(record_email.c.email.in_(_EMAILS)),
 )
 
-_NOBODYS = and_(participation.c.side == Side.EXTERNAL.value, participation.c.record_id.is_(None))
+# not IS NULL: most rows are nobody's, and the index that finds those is tempting where the one by address is right
+_NOBODYS = and_(participation.c.side == Side.EXTERNAL.value, func.coalesce(participation.c.record_id, 0) == 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ def link_again(connection: Connection, emails: Collection[str]) -> None:
     for part in in_parts(sorted(emails)):
         seen = connection.scalars(select(participation.c.email).where(_of(part)).distinct()).all()
         persons = persons_among(connection, set(seen) - users_among(connection, seen))
-        _link_only(connection, [email for email, found in persons.items() if len(found) == 1])
+        _link_only(connection, {email: key for email, found in persons.items() if len(found) == 1 for key in found})
         _link_nearest(connection, {email: found for email, found in persons.items() if len(found) > 1})
 
 
@@ -108,11 +121,11 @@ def _owners(connection: Connection, emails: Iterable[str]) -> tuple[set[str], Ma
     users: set[str] = set()
     persons: dict[str, set[int]] = {}
     for part in in_parts(emails):
-        for email, person in connection.execute(_OWNERS, {"emails": part}):
-            if person is None:
+        for email, key, kind in connection.execute(_OWNERS, {"emails": part}):
+            if key is None:
                 users.add(email)
-            else:
-                persons.setdefault(email, set()).add(person)
+            elif kind in PERSONS:
+                persons.setdefault(email, set()).add(key)
     return users, persons
 
 
@@ -125,15 +138,12 @@ def _of(emails: Iterable[str]) -> ColumnElement[bool]:
     return and_(participation.c.email.in_(list(emails)), _NOBODYS)
 
 
-def _link_only(connection: Connection, emails: Collection[str]) -> None:
-    if not emails:
+def _link_only(connection: Connection, persons: Mapping[str, int]) -> None:
+    if not persons:
         return
-    owner = (
-        select(record_email.c.record_id)
-        .join(record, record.c.id == record_email.c.record_id)
-        .where(record_email.c.email == participation.c.email, record.c.kind.in_(PERSONS))
-    )
-    connection.execute(update(participation).where(_of(emails)).values(record_id=owner.scalar_subquery()))
+    one = update(participation).where(participation.c.email == bindparam("address"), _NOBODYS)
+    rows = [{"address": email, "person": persons[email]} for email in sorted(persons)]
+    connection.execute(one.values(record_id=bindparam("person")), rows)
 
 
 def _link_nearest(connection: Connection, persons: Mapping[str, Collection[int]]) -> None:

@@ -32,10 +32,11 @@ def persons_among(connection: Connection, emails: Iterable[str]) -> dict[str, di
         rows = connection.execute(
             select(record_email.c.email, record.c.id, record.c.kind, record.c.ref)
             .join(record, record.c.id == record_email.c.record_id)
-            .where(record_email.c.email.in_(part), record.c.kind.in_(PERSONS))
+            .where(record_email.c.email.in_(part))
         )
         for row in rows:
-            found.setdefault(row.email, {})[row.id] = RecordRef(RecordKind(row.kind), row.ref)
+            if row.kind in PERSONS:  # asked in SQL, SQLite would begin with all records of these kinds
+                found.setdefault(row.email, {})[row.id] = RecordRef(RecordKind(row.kind), row.ref)
     return found
 
 

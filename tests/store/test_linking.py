@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
@@ -490,12 +491,14 @@ def test_appearances_are_found_by_their_index(admin: Admin, registers: Callable[
     sqlite = admin.database.kind == "sqlite"
     plans: list[str] = []
 
-    def explain(connection: Connection, _cursor: object, statement: str, given: tuple[object, ...], *_: object) -> None:
+    def explain(connection: Connection, _: object, statement: str, given: Any, __: object, many: bool) -> None:
         if "participation" not in statement or "EXPLAIN" in statement:
             return
         if not sqlite:
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # with so few rows it would read them all
-        plan = connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{statement}", given)
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{statement}", given[0] if many else given
+        )
         plans.append(str(plan.all()))
 
     with admin.database.write() as connection:
