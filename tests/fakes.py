@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mailgate.domain.activity import Known, NewMail, Side
+from mailgate.domain.activity import Activity, ActivityType, Known, NewMail, Origin, Side
+from mailgate.domain.content import Content, in_order, joined
 from mailgate.domain.ledger import LedgerEntry, Verdict
-from mailgate.domain.mail import Note
+from mailgate.domain.mail import Document, Mail, Note
+from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import Record, RecordKind, RecordRef
-from mailgate.domain.user import User
-from mailgate.errors import Deferred, Reason
-from mailgate.ports import FoundAddress, Kept
+from mailgate.domain.user import Language, User
+from mailgate.errors import BadInput, Deferred, NotFound, Reason
+from mailgate.ports import FoundAddress, Kept, KeptNotice
 from mailgate.store.identifiers import new_id
 from tests.worlds import World
 
@@ -61,24 +63,43 @@ class FakeDirectory:
     def _who(self, seen_from: RecordRef, email: str) -> Known | None:
         if any(email in {user.email, *user.aliases} for user in self.world.users):
             return Known(Side.INTERNAL)
-        having = {
-            record.record for record in self.world.records if email in record.email and record.record.kind in PERSONS
-        }
-        if not having:
+        step = self.nearest(seen_from, email)
+        if not step:
             return None
-        step = next(having & step for step in (*self._steps(seen_from), having) if having & step)
         return (
             Known(Side.EXTERNAL, record=min(step, key=str)) if len(step) == 1 else Known(Side.EXTERNAL, ambiguous=True)
         )
 
-    def _steps(self, seen_from: RecordRef) -> Sequence[set[RecordRef]]:
-        own = [record for record in self.world.records if record.record == seen_from]
-        clients = {related.record for record in own for related in record.relations if related.role in CLIENT_ROLES}
-        clients |= {
+    def nearest(self, seen_from: RecordRef, email: str) -> set[RecordRef]:
+        """The persons with this address at the nearest step that has any."""
+        having = {
+            record.record for record in self.world.records if email in record.email and record.record.kind in PERSONS
+        }
+        return next((having & step for step in (*self._steps(seen_from), having) if having & step), set())
+
+    def clients_of(self, ref: RecordRef) -> set[RecordRef]:
+        """Its customer, intermediary and agency, and the customers that name it."""
+        own = [record for record in self.world.records if record.record == ref]
+        return self._naming(ref) | {
+            related.record for record in own for related in record.relations if related.role in CLIENT_ROLES
+        }
+
+    def customers_of(self, person: RecordRef) -> set[RecordRef]:
+        """The customers that it names, and those that name it."""
+        own = [record for record in self.world.records if record.record == person]
+        return self._naming(person) | {
+            related.record for record in own for related in record.relations if related.role == CLIENT_ROLES[0]
+        }
+
+    def _naming(self, ref: RecordRef) -> set[RecordRef]:
+        return {
             record.record
             for record in self.world.records
-            if record.record.kind is RecordKind.CUSTOMER and seen_from in {each.record for each in record.contacts}
+            if record.record.kind is RecordKind.CUSTOMER and ref in {each.record for each in record.contacts}
         }
+
+    def _steps(self, seen_from: RecordRef) -> Sequence[set[RecordRef]]:
+        clients = self.clients_of(seen_from)
         return {seen_from} | self._persons_on({seen_from}), clients | self._persons_on(clients)
 
     def _persons_on(self, refs: set[RecordRef]) -> set[RecordRef]:
@@ -203,3 +224,129 @@ class FakeArchive:
         if addressed.exposed:
             self.exposed.setdefault(addressed.address, new.received_at)
         return number
+
+
+class FakeSpeakers:
+    """``ports.Speakers`` over a world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._directory = FakeDirectory(world)
+
+    def users(self, emails: Collection[str]) -> Mapping[str, Language | None]:
+        found = {email: self._directory.find_user(email) for email in emails}
+        return {email: user.language for email, user in found.items() if user is not None}
+
+    def contacts(self, record: RecordRef, emails: Collection[str]) -> Mapping[str, Language]:
+        found = {email: self._of(record, email) for email in emails if self._directory.find_user(email) is None}
+        return {email: language for email, language in found.items() if language is not None}
+
+    def language(self, record: RecordRef) -> Language | None:
+        return self._set_on(self._record(record))
+
+    def _record(self, ref: RecordRef) -> Record:
+        for record in self.world.records:
+            if record.record == ref:
+                return record
+        raise NotFound(f"no record {ref}")
+
+    def _set_on(self, record: Record) -> Language | None:
+        return Language(record.language) if record.language else None
+
+    def _of(self, seen_from: RecordRef, email: str) -> Language | None:
+        persons = self._directory.nearest(seen_from, email)
+        own = {self._set_on(self._record(person)) for person in persons} - {None}
+        if not own:
+            customers = set().union(*(self._directory.customers_of(person) for person in persons))
+            near = customers & self._directory.clients_of(seen_from)
+            own = {self._set_on(self._record(customer)) for customer in near or customers} - {None}
+        return own.pop() if len(own) == 1 else None
+
+
+@dataclass(slots=True)
+class FakeNotices:
+    """``ports.Notices`` over a world; ``tasks`` are those on records, by id: record and topic, ``None`` once gone."""
+
+    world: World
+    activities: dict[str, Activity] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    receipts: dict[tuple[RecordRef, str], FakeReceipt] = field(default_factory=dict)
+    tasks: dict[str, tuple[RecordRef, str] | None] = field(default_factory=dict)
+    kept: list[NewNotice] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, new: NewNotice) -> KeptNotice:
+        with self.lock:
+            if new.record not in {record.record for record in self.world.records}:
+                raise NotFound(f"no record {new.record}")
+            known = self.receipts.get((new.record, new.identity))
+            if known is None:
+                return KeptNotice(self._write(new), again=False)
+            if known.state != "kept":
+                raise BadInput(f"{new.message_id} was {known.state}: it is not logged again")
+            if self.fingerprints[known.activity] != new.fingerprint:
+                raise BadInput(f"{new.message_id} is logged with other content")
+            return KeptNotice(self.activities[known.activity], again=True)
+
+    def task_topic(self, on: RecordRef, task: str) -> str:
+        if task not in self.tasks:
+            raise NotFound(f"no activity {task}")
+        found = self.tasks[task]
+        if found is None:
+            return "other"
+        if found[0] != on:
+            raise BadInput(f"task: {task} is no task on {on}")
+        return found[1]
+
+    def delete(self, activity: str, state: str = "deleted") -> None:
+        del self.activities[activity]
+        next(each for each in self.receipts.values() if each.activity == activity).state = state
+
+    def _write(self, new: NewNotice) -> Activity:
+        if new.triggered_by not in {user.email for user in self.world.users}:
+            raise NotFound(f"no user {new.triggered_by}")
+        number = new_id()
+        read = new.finished.mail if new.finished else None
+        content = dict.fromkeys(new.content, _words_of(read)) if read else in_order(new.content)
+        whole = _words_of(read) if read else joined(content)
+        self.activities[number] = made = Activity(
+            id=number,
+            record=new.record,
+            type=ActivityType.EMAIL,
+            topic=new.topic,
+            origin=Origin.SYSTEM,
+            read_only=True,
+            subject=whole.subject,
+            text=whole.text,
+            html=whole.html,
+            languages=tuple(one.value for one in content),
+            content={one.value: words for one, words in content.items()},
+            sent_languages={
+                email: tuple(one.value for one in found) for email, found in sorted(new.sent_languages.items()) if found
+            },
+            occurred_at=new.occurred_at,
+            recorded_at=new.recorded_at,
+            recorder=new.triggered_by,
+            participants=new.participants,
+            documents=read.documents if read else _documents_of(new),
+            links=(*(read.links if read else ()), *new.links),
+            message_id=new.message_id,
+            raw_sha256=new.finished.raw_sha256 if new.finished else None,
+            raw_size=len(new.finished.raw) if new.finished else None,
+            notes=(*(read.notes if read else ()), *new.notes),
+        )
+        self.kept.append(new)
+        self.fingerprints[number] = new.fingerprint
+        self.receipts[(new.record, new.identity)] = FakeReceipt("kept", number)
+        return made
+
+
+def _words_of(mail: Mail) -> Content:
+    return Content(mail.subject, mail.text, mail.html)
+
+
+def _documents_of(new: NewNotice) -> tuple[Document, ...]:
+    return tuple(
+        Document(n=n, name=one.name, type=one.type, size=len(one.content), sha256=one.sha256)
+        for n, one in enumerate(new.documents, start=1)
+    )

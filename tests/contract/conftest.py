@@ -6,22 +6,25 @@ from datetime import datetime
 from typing import Protocol
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.record import RecordRef
 from mailgate.domain.removal import ReceiptState
 from mailgate.errors import Reason
-from mailgate.ports import Archive, Directory
+from mailgate.ports import Archive, Directory, Notices, Speakers
 from mailgate.store import archive as archive_module
-from mailgate.store import tables
+from mailgate.store import register, tables
 from mailgate.store.archive import raw_bytes
 from mailgate.store.database import Database, open_database
 from mailgate.store.directory import Directory as StoreDirectory
+from mailgate.store.identifiers import new_id
+from mailgate.store.notices import Notices as StoreNotices
 from mailgate.store.removal import delete_content
-from tests.fakes import FakeArchive, FakeDirectory
+from mailgate.store.speakers import Speakers as StoreSpeakers
+from tests.fakes import FakeArchive, FakeDirectory, FakeNotices, FakeSpeakers
 from tests.store.seeding import rows, seed
-from tests.worlds import DOMAIN, World
+from tests.worlds import DOMAIN, NOW, World
 
 FIXTURES = {"fake": None, "sqlite": "sqlite_url", "postgresql": "postgres_url"}
 
@@ -41,10 +44,16 @@ class Backend(Protocol):
     def directory(self) -> Directory: ...
     @property
     def archive(self) -> Archive: ...
+    @property
+    def speakers(self) -> Speakers: ...
+    @property
+    def notices(self) -> Notices: ...
     def activities(self) -> Sequence[Seen]: ...
     def mails(self) -> int: ...
     def ledger(self) -> Sequence[LedgerEntry]: ...
     def delete(self, activity: str) -> None: ...
+    def add_task(self, on: RecordRef, topic: str) -> str: ...
+    def remove_task(self, task: str) -> None: ...
     def used(self, address: str) -> datetime | None: ...
     def exposed(self, address: str) -> datetime | None: ...
 
@@ -53,6 +62,8 @@ class FakeBackend:
     def __init__(self, world: World) -> None:
         self.directory = FakeDirectory(world)
         self.archive = FakeArchive()
+        self.speakers = FakeSpeakers(world)
+        self.notices = FakeNotices(world)
 
     def activities(self) -> Sequence[Seen]:
         return [
@@ -71,7 +82,16 @@ class FakeBackend:
         return [*self.archive.ledger, *counted]
 
     def delete(self, activity: str) -> None:
-        self.archive.delete(activity)
+        kept: FakeArchive | FakeNotices = self.notices if activity in self.notices.activities else self.archive
+        kept.delete(activity)
+
+    def add_task(self, on: RecordRef, topic: str) -> str:
+        number = new_id()
+        self.notices.tasks[number] = (on, topic)
+        return number
+
+    def remove_task(self, task: str) -> None:
+        self.notices.tasks[task] = None
 
     def used(self, address: str) -> datetime | None:
         return self.archive.used.get(address)
@@ -85,6 +105,8 @@ class StoreBackend:
         self.database = database
         self.directory = StoreDirectory(database, DOMAIN)
         self.archive = archive_module.Archive(database)
+        self.speakers = StoreSpeakers(database)
+        self.notices = StoreNotices(database)
 
     def activities(self) -> Sequence[Seen]:
         with self.database.read() as connection:
@@ -137,6 +159,18 @@ class StoreBackend:
     def delete(self, activity: str) -> None:
         with self.database.write() as connection:
             delete_content(connection, activity, ReceiptState.DELETED, "anna@firma.example", None)
+
+    def add_task(self, on: RecordRef, topic: str) -> str:
+        number = new_id()
+        row: dict[str, object] = {"id": number, "type": "task", "topic": topic, "origin": "manual", "trust": "none"}
+        with self.database.write() as connection:
+            row |= {"record_id": register.keys(connection, [on])[on], "occurred_at": NOW, "recorded_at": NOW}
+            row |= {"recorder_id": connection.scalar(select(tables.user_account.c.id))}
+            connection.execute(insert(tables.activity), row)
+        return number
+
+    def remove_task(self, task: str) -> None:
+        self.delete(task)
 
     def used(self, address: str) -> datetime | None:
         return self._moment(address, "last_used_at")
