@@ -31,6 +31,7 @@ Json = dict[str, Any]
 BODY_KEYS = ("text", "html", "content")
 
 CANT_COME_BACK = "The mail can't come back: if it is delivered again, it is taken and not logged."
+GONE = "No mail had brought it: it can't come back."
 MAY_COME_AGAIN = "The mail can be logged again when it is delivered again."
 
 
@@ -204,7 +205,7 @@ def removed(one: Removed, *, forgotten: bool = False) -> Json:
         "actor": one.actor,
         "reason": one.reason,
         "removed": one.kinds,
-        "note": MAY_COME_AGAIN if forgotten else CANT_COME_BACK,
+        "note": MAY_COME_AGAIN if forgotten else CANT_COME_BACK if one.mail else GONE,
     }
 
 

@@ -17,7 +17,10 @@ class ReceiptState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """The receipt of a removal. ``kinds`` says what went, such as ``text, html, 2 documents, raw bytes``."""
+    """The receipt of a removal. ``kinds`` says what went, such as ``text, html, 2 documents, raw bytes``.
+
+    ``mail``: a mail had brought it, and is recognised when it comes again.
+    """
 
     activity: str
     record: RecordRef
@@ -26,3 +29,4 @@ class Removed:
     actor: str
     reason: str | None
     kinds: str
+    mail: bool = True

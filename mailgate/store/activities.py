@@ -198,6 +198,7 @@ def _read_reason(text: str) -> str:
 def _removed(connection: Connection, activity_id: str) -> Removed:
     statement = select(removal, record.c.kind, record.c.ref).join(record, record.c.id == removal.c.record_id)
     row = connection.execute(statement.where(removal.c.activity_id == activity_id)).one()
+    came = select(receipt.c.state).where(receipt.c.activity_id == activity_id)
     return Removed(
         activity=row.activity_id,
         record=RecordRef(RecordKind(row.kind), row.ref),
@@ -206,4 +207,5 @@ def _removed(connection: Connection, activity_id: str) -> Removed:
         actor=row.actor,
         reason=row.reason,
         kinds=row.kinds,
+        mail=connection.execute(came).first() is not None,
     )

@@ -115,7 +115,7 @@ def test_a_meeting_is_added_with_everything_and_shown(crm: Run, tmp_path: Path) 
         (3, "stdin", "application/octet-stream", 2),
     ]
     assert "Bern" in crm("activity", "show", made["id"]).out
-    assert "it has no mail" in _refused(crm("activity", "raw", made["id"]), 66)
+    assert "no mail" in _refused(crm("activity", "raw", made["id"]), 66)
 
 
 def test_add_and_set_print_what_show_does(crm: Run) -> None:
@@ -138,7 +138,8 @@ def test_a_task_is_changed_done_undone_and_deleted(crm: Run) -> None:
     assert (done["done"], done["done_at"] is None) == (True, False)
     assert crm("activity", "done", *by_anna).facts == [done]
     assert crm("activity", "undone", *by_anna).facts == [changed]
-    assert crm("activity", "delete", made["id"], "--as", ANNA).code == 0
+    (gone,) = crm("activity", "delete", made["id"], "--as", ANNA, "--json").facts
+    assert (gone["removed"], gone["note"]) == ("subject, text", "No mail had brought it: it can't come back.")
     assert f"deleted by {ANNA}" in _refused(crm("activity", "done", *by_anna), 66)
 
 
