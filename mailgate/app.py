@@ -146,7 +146,7 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
         addresses=Addresses(database, rules.domain, rules.edition),
         activities=Activities(database, rules.edition),
         handmade=Handmade(database, rules.edition, settings.activities.max_document_size),
-        ledger=Ledger(database),
+        ledger=Ledger(database, rules.edition),
         imports=Imports(database, users, records),
         intake=Intake(Directory(database, rules.domain), archive, rules),
         outbound=_outbound(database, rules, settings),

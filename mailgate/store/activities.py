@@ -5,7 +5,8 @@ A listing is newest first by when it happened, then by id; it reads no body. Wha
 any of its addresses; what a system user recorded nobody deletes. Erasing is the administrator's and needs a reason.
 Either takes the content; the receipt stays, so that the mail isn't logged again, until ``forget_deletion``.
 
-Refuses, with ``BadInput``: anybody but the recorder, a disabled user, an erasure without a reason or the role.
+Refuses, with ``BadInput``: anybody but the recorder, a disabled user, an erasure without a reason or the role, and
+whatever lies on a record of a kind that the edition lacks.
 ``NotFound`` names the record, user, activity or attachment that isn't there, and who took an activity away.
 """
 
@@ -59,7 +60,7 @@ class Activities:
             if ref not in keys:
                 raise not_found(ref)
             place = _place(connection, after) if after is not None else None
-            search = finding.prepare(connection, keys[ref], wish)
+            search = finding.prepare(connection, keys[ref], wish, place)
         return self._pages(search, limit, place)
 
     def _pages(self, search: finding.Search, limit: int, place: finding.Place | None) -> Iterator[Activity]:
@@ -77,23 +78,23 @@ class Activities:
     def show(self, activity_id: str) -> Activity:
         """Show one activity with its bodies."""
         with self._database.read() as connection:
-            return _show(connection, activity_id)
+            return self._show(connection, activity_id)
 
     def raw(self, activity_id: str) -> bytes:
         """Give the mail as it came over the wire."""
         with self._database.read() as connection:
-            return _raw(connection, activity_id)
+            return self._raw(connection, activity_id)
 
     def attachment(self, activity_id: str, n: int) -> tuple[Document, bytes]:
         """Give the ``n``-th document, decoded where it came in a mail."""
         with self._database.read() as connection:
-            shown = _show(connection, activity_id)
+            shown = self._show(connection, activity_id)
             found = next((document for document in shown.documents if document.n == n), None)
             if found is None:
                 raise NotFound(f"no attachment {n} in {activity_id}: it has {len(shown.documents)}")
             if shown.raw_sha256 is None:
                 return found, parts.document_bytes(connection, shown.id, found)
-            raw = _raw(connection, activity_id)
+            raw = self._raw(connection, activity_id)
         content = mime.document(raw, n)
         if content is None:
             raise NotFound(f"attachment {n} of {activity_id} can't be read out of the mail: use mailgate activity raw")
@@ -103,7 +104,7 @@ class Activities:
         """Take an activity away wholly, as its recorder."""
 
         def work(connection: Connection) -> Removed:
-            row = _find(connection, activity_id)
+            row = self._find(connection, activity_id)
             user = acting(connection, as_email).user
             _check_recorder(row, user)
             delete_content(connection, row.id, ReceiptState.DELETED, user.email, None)
@@ -116,7 +117,7 @@ class Activities:
         why = _read_reason(reason)
 
         def work(connection: Connection) -> Removed:
-            row = _find(connection, activity_id)
+            row = self._find(connection, activity_id)
             who = actor if as_email is None else acting_with(connection, as_email, Role.ADMINISTER).user.email
             delete_content(connection, row.id, ReceiptState.ERASED, who, why)
             return _removed(connection, row.id)
@@ -132,6 +133,7 @@ class Activities:
             state = connection.execute(select(receipt.c.state).where(receipt.c.activity_id == found)).scalar()
             if state is None:
                 raise gone(connection, activity_id)
+            check_edition(_record_of_receipt(connection, found), self._edition)
             if state != ReceiptState.DELETED:
                 raise BadInput(f"activity {found} is {state}, not deleted: only a deletion can be forgotten")
             connection.execute(delete(receipt).where(receipt.c.activity_id == found))
@@ -140,6 +142,39 @@ class Activities:
             return trace
 
         return again.write(self._database, work)
+
+    def _show(self, connection: Connection, activity_id: str) -> Activity:
+        found = listing.whole(connection, read_id(activity_id))
+        if found is None:
+            raise gone(connection, activity_id)
+        check_edition(found.record, self._edition)
+        return found
+
+    def _raw(self, connection: Connection, activity_id: str) -> bytes:
+        columns = select(activity.c.mail_sha256, record.c.kind, record.c.ref)
+        statement = columns.join(record, record.c.id == activity.c.record_id)
+        row = connection.execute(statement.where(activity.c.id == read_id(activity_id))).first()
+        if row is None:
+            raise gone(connection, activity_id)
+        check_edition(RecordRef(RecordKind(row.kind), row.ref), self._edition)
+        if row.mail_sha256 is None:
+            raise NotFound(f"activity {activity_id} holds no mail: see mailgate activity show {activity_id}")
+        return archive.raw_bytes(connection, row.mail_sha256)
+
+    def _find(self, connection: Connection, activity_id: str) -> Row[*tuple[object, ...]]:
+        """Hold an activity, and say who recorded it."""
+        statement = (
+            select(activity.c.id, user_account.c.email, user_account.c.kind, record.c.kind.label("on"), record.c.ref)
+            .join(user_account, user_account.c.id == activity.c.recorder_id)
+            .join(record, record.c.id == activity.c.record_id)
+            .where(activity.c.id == read_id(activity_id))
+            .with_for_update(of=activity)
+        )
+        row = connection.execute(statement).first()
+        if row is None:
+            raise gone(connection, activity_id)
+        check_edition(RecordRef(RecordKind(row.on), row.ref), self._edition)
+        return row
 
 
 def _place(connection: Connection, after: str) -> finding.Place:
@@ -152,33 +187,10 @@ def _place(connection: Connection, after: str) -> finding.Place:
     return finding.Place(at, found)
 
 
-def _show(connection: Connection, activity_id: str) -> Activity:
-    found = listing.whole(connection, read_id(activity_id))
-    if found is None:
-        raise gone(connection, activity_id)
-    return found
-
-
-def _raw(connection: Connection, activity_id: str) -> bytes:
-    row = connection.execute(select(activity.c.mail_sha256).where(activity.c.id == read_id(activity_id))).first()
-    if row is None:
-        raise gone(connection, activity_id)
-    if row.mail_sha256 is None:
-        raise NotFound(f"activity {activity_id} was made by hand: it has no mail")
-    return archive.raw_bytes(connection, row.mail_sha256)
-
-
-def _find(connection: Connection, activity_id: str) -> Row[*tuple[object, ...]]:
-    statement = (
-        select(activity.c.id, user_account.c.email, user_account.c.kind)
-        .join(user_account, user_account.c.id == activity.c.recorder_id)
-        .where(activity.c.id == read_id(activity_id))
-        .with_for_update(of=activity)
-    )
-    row = connection.execute(statement).first()
-    if row is None:
-        raise gone(connection, activity_id)
-    return row
+def _record_of_receipt(connection: Connection, activity_id: str) -> RecordRef:
+    statement = select(record.c.kind, record.c.ref).join(receipt, receipt.c.record_id == record.c.id)
+    row = connection.execute(statement.where(receipt.c.activity_id == activity_id)).one()
+    return RecordRef(RecordKind(row.kind), row.ref)
 
 
 def _check_recorder(row: Row[*tuple[object, ...]], user: User) -> None:

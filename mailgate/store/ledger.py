@@ -1,7 +1,8 @@
 """The ledger as admins read it: what became of every mail at every recipient, newest first.
 
 Refuses a verdict or reason that doesn't exist (``BadInput``); a record that is neither registered nor in the ledger, or
-an id that isn't there, is ``NotFound``. Reads in pages, so that a long ledger takes little memory and no long lock.
+an id that isn't there, is ``NotFound``; a record of a kind that the edition lacks is ``BadInput``, while its entries
+stay among all others. Reads in pages, so that a long ledger takes little memory and no long lock.
 """
 
 import uuid
@@ -11,11 +12,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Row, literal, select, tuple_
 
 from mailgate.domain.ledger import LedgerEntry, Verdict
-from mailgate.domain.record import RecordRef
+from mailgate.domain.record import Edition, RecordRef
 from mailgate.errors import BadInput, NotFound, Reason
 from mailgate.store import register
 from mailgate.store.database import Database
-from mailgate.store.register import not_found
+from mailgate.store.register import check_edition, not_found
 from mailgate.store.tables import ledger
 
 PAGE = 500
@@ -27,8 +28,9 @@ _TIMES = ledger.c.count.label("times")  # a row has a method of the name count
 class Ledger:
     """The ledger of an instance."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, edition: Edition) -> None:
         self._database = database
+        self._edition = edition
 
     def list(
         self,
@@ -81,6 +83,7 @@ class Ledger:
             after = place < tuple_(literal(last.at, ledger.c.at.type), literal(last.id, ledger.c.id.type))
 
     def _check_record(self, ref: RecordRef) -> None:
+        check_edition(ref, self._edition)
         with self._database.read() as connection:
             if not register.keys(connection, [ref]) and not _mentioned(connection, ref):
                 raise not_found(ref)

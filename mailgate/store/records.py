@@ -71,7 +71,7 @@ class Records:
             with self._database.read() as connection:
                 stored = register.page(connection, after, PAGE, kinds)
                 page = register.complete(connection, stored, self._domain)
-            yield from page
+            yield from (register.seen(one, self.edition) for one in page)
             if len(page) < PAGE:
                 return
             after = page[-1].record
@@ -142,7 +142,7 @@ class Records:
         stored = register.load(connection, [ref])
         if ref not in stored:
             raise not_found(ref)
-        return register.complete(connection, [stored[ref]], self._domain)[0]
+        return register.seen(register.complete(connection, [stored[ref]], self._domain)[0], self.edition)
 
     def _save(self, connection: Connection, entry: RecordEntry, before: StoredRecord | None, actor: str) -> Record:
         found = register.known(connection, [entry])

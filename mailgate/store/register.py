@@ -245,7 +245,19 @@ def plan(entry: RecordEntry, before: StoredRecord | None, found: Known, edition:
     for ref in entry.named_records():
         if ref not in found.records:
             raise not_found(ref)
-    return RecordChange(before, _with_main_addresses(entry, found).apply(before.record if before else None))
+    after = _with_main_addresses(entry, found).apply(before.record if before else None)
+    return RecordChange(before, _with_unseen(after, before, edition))
+
+
+def seen(one: Record, edition: Edition) -> Record:
+    """Leave out what is related to it but doesn't exist in the edition; it comes back with another."""
+    return replace(one, relations=tuple(roled for roled in one.relations if exists_in(roled.record.kind, edition)))
+
+
+def _with_unseen(after: Record, before: StoredRecord | None, edition: Edition) -> Record:
+    """Keep what an admin couldn't see when giving the relations anew."""
+    unseen = set(before.record.relations) - set(seen(before.record, edition).relations) if before else set()
+    return replace(after, relations=sorted_records({*after.relations, *unseen})) if unseen else after
 
 
 def _with_main_addresses(entry: RecordEntry, found: Known) -> RecordEntry:
@@ -268,12 +280,21 @@ def save(connection: Connection, changes: Sequence[RecordChange], found: Known, 
     added = _insert(connection, new, at)
     # the new records may name each other
     there = {**found.records, **{one.record: own for own, one in added.items()}}
+    there |= _unseen_keys(connection, differing, there)
     _save_lists(connection, added | _update(connection, differing), differing, Known(there, found.users))
     acts = [Act("record added", str(one.record)) for one in new]
     acts += [Act("record changed", str(change.after.record), ", ".join(change.changed)) for change in differing]
     enter(connection, actor, at, acts)
     own = {email for change in changes for email in _to_link(change)}
     link_persons(connection, own | _emails_of_named(connection, changes, there))
+
+
+def _unseen_keys(
+    connection: Connection, differing: Sequence[RecordChange], there: Mapping[RecordRef, int]
+) -> dict[RecordRef, int]:
+    """Find the keys of relations that nobody named, but that stay."""
+    stay = {roled.record for change in differing if "relations" in change.changed for roled in change.after.relations}
+    return keys(connection, stay - set(there)) if stay - set(there) else {}
 
 
 def _to_link(change: RecordChange) -> set[str]:

@@ -42,7 +42,7 @@ class Admin:
         self.records = Records(self.database, self.edition, DOMAIN)
         self.addresses = Addresses(self.database, DOMAIN, self.edition)
         self.activities = Activities(self.database, self.edition)
-        self.ledger = Ledger(self.database)
+        self.ledger = Ledger(self.database, self.edition)
         self.imports = Imports(self.database, self.users, self.records)
         policy = Policy(domain=DOMAIN, relays=(RELAY,), edition=self.edition)
         self.intake = Intake(Directory(self.database, DOMAIN), self.archive, policy)
