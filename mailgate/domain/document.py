@@ -12,6 +12,7 @@ from hashlib import sha256
 from mailgate.errors import BadInput
 
 MAX_NAME = 255  # octets of UTF-8: what file systems take
+_MAX_TYPED = 4 * MAX_NAME  # characters: sorting combining marks takes quadratic time
 DEFAULT_TYPE = "application/octet-stream"
 
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")  # RFC 6838 4.2
@@ -34,6 +35,8 @@ class NewDocument:
 
 def read_name(text: str, field: str) -> str:
     """Return the name of a document: NFC, one path element, nothing that can't be seen."""
+    if len(text) > _MAX_TYPED:
+        raise BadInput(f"{field}: {text[:80]!a}... has {len(text)} characters: shorten it")
     name = unicodedata.normalize("NFC", text).strip()
     if "/" in name or "\\" in name or name in {"", ".", ".."}:
         raise BadInput(f"{field}: {text[:80]!a} is no file name: give the bare name, without folders")

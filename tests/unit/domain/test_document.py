@@ -41,8 +41,9 @@ def test_a_bare_name_is_taken(given: str, name: str) -> None:
         "a\ud800",
         "a" * (MAX_NAME + 1),
         "é" * MAX_NAME,
+        "a" + "\u0301\u0323" * 500_000,
     ],
-    ids=ascii,
+    ids=lambda given: ascii(given[:12]),
 )
 def test_any_other_is_refused_by_the_name_of_its_field(given: str) -> None:
     with pytest.raises(BadInput, match=r"^documents\[0\]\.name: "):
