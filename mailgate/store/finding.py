@@ -7,20 +7,22 @@ those of one person on one record. How long a sequence is doesn't matter, only h
     2. only the sequences that begin newest can give anything: of each its first places, down to where the last begins
     3. the newest of all these
 
-Where several things are asked for at once, one kind of sequences leads and what it gives is tested one by one, some at
-a time, until the page is full. A short one leads before a long one, then the external participant before the internal
-one. What no index gives: two long sequences that hardly meet cost a walk along the leading one.
+Where several things are asked for at once, one kind of sequences leads and what it gives is tested, a stretch at a
+time, until the page is full. The rarest leads: whose first stretch goes back furthest. What no index gives: things that
+are all frequent and hardly ever meet cost a walk along the rarest.
 
 The tests are scalar sub-selects, not joins or EXISTS: an engine can't turn them around and read a whole table, whatever
 it believes about the figures, also where it plans without knowing them (prepared statements).
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Connection,
@@ -29,6 +31,7 @@ from sqlalchemy import (
     Subquery,
     Table,
     case,
+    column,
     func,
     literal,
     or_,
@@ -52,8 +55,9 @@ from mailgate.store.tables import (
     user_address,
 )
 
-SHORT = 1000  # places in sequences that lead before longer ones
-FIRST_STEP, LONGEST_STEP = 4, 5000  # where places are tested: pages looked at first, places looked at in one statement
+STRETCH = 500  # places by which it is judged what leads
+# where places are tested: how many for each that is wanted are looked at first, and at most in one statement
+FIRST_STEP, LONGEST_STEP = 10, 2000
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)  # before anything happened
 _PERSONS = (RecordKind.CONTACT, RecordKind.LEAD)
 # as text in the statement: an engine must know it to use an index over tasks
@@ -82,38 +86,34 @@ class _Person:
 
 @dataclass(frozen=True, slots=True)
 class _Sequences:
-    """Sequences of one kind, one for each row of ``keys``; ``places`` gives those of a key, not yet in order.
-
-    An activity may stand in so many of them (``shared``).
-    """
+    """Sequences of one kind, one for each row of ``keys``; ``places`` gives those of a key, not yet in order."""
 
     keys: FromClause
     places: Callable[[FromClause], _Places]
-    shared: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """A wish with what the database knows of it, and what leads."""
 
-    record_id: int
+    records: Sequence[int]
     wish: Wish
     external: _Person | None
     internal: _Person | None
     leading: Side | None = None  # None: the activities themselves
 
 
-def prepare(connection: Connection, record_id: int, wish: Wish) -> Search:
-    """Look up who is meant, and choose what leads."""
+def prepare(connection: Connection, record_id: int, wish: Wish, after: Place | None) -> Search:
+    """Look up which records and whom a wish means, and choose what leads."""
     search = Search(
-        record_id,
-        wish,
+        records=_records(connection, record_id, wish),
+        wish=wish,
         external=_external(connection, wish.external) if wish.external is not None else None,
         internal=_internal(connection, wish.internal) if wish.internal is not None else None,
     )
     leaders = _leaders(search)
     if len(leaders) > 1:
-        leaders.sort(key=lambda leading: _length(connection, replace(search, leading=leading)))
+        leaders.sort(key=lambda leading: _reach(connection, replace(search, leading=leading), after))
     return replace(search, leading=leaders[0])
 
 
@@ -121,17 +121,32 @@ def newest(connection: Connection, search: Search, size: int, after: Place | Non
     """Find the next ``size`` places of a listing, newest first."""
     tested = bool(_tests(search, activity.c.id))
     found: list[Place] = []
-    step = size * FIRST_STEP if tested else size
+    step = min(size * FIRST_STEP, LONGEST_STEP) if tested else size
     while True:
         walked = connection.execute(_walk(connection, search, step, after)).all()
         found += [Place(at, key) for at, key, *passed in walked if all(passed)]
         if len(found) >= size or len(walked) < step:
             return found[:size]
         after = Place(*walked[-1][:2])
-        step = min(step * FIRST_STEP, LONGEST_STEP)
+        step = LONGEST_STEP
 
 
-# -- who is meant ---------------------------------------------------------------------------------------------------
+# -- what and who is meant ------------------------------------------------------------------------------------------
+
+
+def _records(connection: Connection, own: int, wish: Wish) -> Sequence[int]:
+    """Give the records of a listing: itself, and those one relation away in either direction and any role."""
+    if not wish.affiliations:
+        return [own]
+    related = union(
+        select(record_relation.c.other_id.label("record_id")).where(record_relation.c.record_id == own),
+        select(record_relation.c.record_id).where(record_relation.c.other_id == own),
+        select(record_contact.c.contact_id).where(record_contact.c.record_id == own),
+        select(record_contact.c.record_id).where(record_contact.c.contact_id == own),
+    ).subquery("related")
+    kind = select(record.c.kind).where(record.c.id == related.c.record_id).scalar_subquery()
+    found = connection.scalars(select(related.c.record_id).where(kind.in_(wish.affiliations))).all()
+    return sorted({*found, *([own] if wish.own else [])})
 
 
 def _external(connection: Connection, email: str) -> _Person:
@@ -158,72 +173,54 @@ def _leaders(search: Search) -> list[Side | None]:
     return [*found, None] if not found or wish.type or wish.topic or wish.done is not None else found
 
 
-def _length(connection: Connection, search: Search) -> int:
-    """Count what a leader would walk along, its own condition alone, up to ``SHORT``."""
-    wish = search.wish if search.leading is None else replace(search.wish, type=None, topic=None, done=None)
-    alone = replace(
-        search,
-        wish=wish,
-        external=search.external if search.leading is Side.EXTERNAL else None,
-        internal=search.internal if search.leading is Side.INTERNAL else None,
-    )
-    total = 0
-    for one in _sequences(alone, None):
-        some = _each(connection, one.keys, one.places, SHORT).limit(SHORT).subquery()
-        total += connection.scalar(select(func.count()).select_from(some)) or 0
-    return min(total, SHORT)
+def _reach(connection: Connection, search: Search, after: Place | None) -> tuple[datetime, int]:
+    """Say how far back a stretch of this leader goes: the rarer, the further."""
+    stretch = _walked(connection, search, STRETCH, after)
+    count, at = connection.execute(select(func.count(), func.min(stretch.c.occurred_at))).one()
+    return (at, count) if count == STRETCH else (BEGINNING, count)
 
 
 # -- the sequences --------------------------------------------------------------------------------------------------
 
 
-def _sequences(search: Search, after: Place | None) -> list[_Sequences]:
+def _sequences(connection: Connection, search: Search, after: Place | None) -> list[_Sequences]:
+    listed = _rows(connection, search.records)
     if search.leading is None:
-        return [_Sequences(_records(search), lambda keys: _on_record(search, keys, after))]
+        return [_Sequences(listed, lambda keys: _on_record(search, keys, after))]
     person = search.external if search.leading is Side.EXTERNAL else search.internal
     if person is None:
         raise ValueError(f"nobody {search.leading} to lead")
+    emails = [literal(email, participation.c.email.type) for email in person.emails]
+    side = participation.c.side == person.side
     found = [
         _Sequences(
-            _times(search, [literal(email, participation.c.email.type) for email in person.emails]),
-            lambda keys: _of_person(
-                search, keys, after, participation.c.email == keys.c.person, participation.c.side == person.side
-            ),
-            shared=len(person.emails),
+            _times(listed, emails),
+            lambda keys: _of_person(search, keys, after, participation.c.email == keys.c.person, side),
         )
     ]
     if person.records:
-        found.append(
-            _Sequences(
-                _times(search, [literal(key, BigInteger) for key in person.records]),
-                lambda keys: _of_person(search, keys, after, participation.c.record_id == keys.c.person),
-                shared=len(person.records),
-            )
+        persons = [literal(key, BigInteger) for key in person.records]
+        by_link = _Sequences(
+            _times(listed, persons),
+            lambda keys: _of_person(search, keys, after, participation.c.record_id == keys.c.person),
         )
+        found.append(by_link)
     return found
 
 
-def _records(search: Search) -> Subquery:
-    """Give the records of a listing: itself, and those one relation away in either direction and any role."""
-    own = search.record_id
-    arms: list[Select[Any]] = [select(literal(own, BigInteger).label("record_id"))] if search.wish.own else []
-    if search.wish.affiliations:
-        related = union(
-            select(record_relation.c.other_id.label("record_id")).where(record_relation.c.record_id == own),
-            select(record_relation.c.record_id).where(record_relation.c.other_id == own),
-            select(record_contact.c.contact_id).where(record_contact.c.record_id == own),
-            select(record_contact.c.record_id).where(record_contact.c.contact_id == own),
-        ).subquery("related")
-        kind = select(record.c.kind).where(record.c.id == related.c.record_id).scalar_subquery()
-        arms.append(select(related.c.record_id).where(kind.in_(search.wish.affiliations)))
-    return union(*arms).subquery("listed") if len(arms) > 1 else arms[0].subquery("listed")
+def _rows(connection: Connection, records: Sequence[int]) -> Subquery:
+    """Hand over any number of records in one value."""
+    if connection.dialect.name == "sqlite":
+        as_json = func.json_each(json.dumps(records)).table_valued(column("value", BigInteger))
+        return select(as_json.c.value.label("record_id")).subquery("listed")
+    array = func.unnest(literal(records, ARRAY(BigInteger))).table_valued(column("record_id", BigInteger))
+    return select(array.render_derived().c.record_id).subquery("listed")
 
 
-def _times(search: Search, persons: Sequence[ColumnElement[Any]]) -> Subquery:
+def _times(listed: Subquery, persons: Sequence[ColumnElement[Any]]) -> Subquery:
     """Give every record with every one of these names of a person."""
-    listed = _records(search)
     names = union_all(*(select(one.label("person")) for one in persons)).subquery("names")
-    return select(listed.c.record_id, names.c.person).join_from(listed, names, true()).subquery("listed_persons")
+    return select(listed.c.record_id, names.c.person).join_from(listed, names, true()).subquery("listed")
 
 
 def _on_record(search: Search, keys: FromClause, after: Place | None) -> _Places:
@@ -292,25 +289,31 @@ def _is_there(asked: Select[Any], table: Table) -> _Test:
 
 def _walk(connection: Connection, search: Search, step: int, after: Place | None) -> Select[Any]:
     """Give the next ``step`` places of what leads, newest first, each with what the tests say."""
-    merged = [_merged(connection, one, step) for one in _sequences(search, after)]
+    walked = _walked(connection, search, step, after)
+    return select(walked, *_tests(search, walked.c.id)).order_by(walked.c.occurred_at.desc(), walked.c.id.desc())
+
+
+def _walked(connection: Connection, search: Search, step: int, after: Place | None) -> Subquery:
+    merged = [_merged(connection, one, step) for one in _sequences(connection, search, after)]
     every = union_all(*(select(one.c.occurred_at, one.c.id) for one in merged)).subquery("merged")
     places = select(every.c.occurred_at, every.c.id).distinct()
-    walked = places.order_by(every.c.occurred_at.desc(), every.c.id.desc()).limit(step).subquery("walked")
-    return select(walked, *_tests(search, walked.c.id)).order_by(walked.c.occurred_at.desc(), walked.c.id.desc())
+    return places.order_by(every.c.occurred_at.desc(), every.c.id.desc()).limit(step).subquery("walked")
 
 
 def _merged(connection: Connection, sequences: _Sequences, step: int) -> Subquery:
     """Take what may be among the next ``step`` places, and not much more."""
-    first = _each(connection, sequences.keys, sequences.places, 1).subquery("first")
-    enough = step * sequences.shared
-    begins = select(first).order_by(first.c.occurred_at.desc(), first.c.id.desc()).limit(enough).cte()
-    # where so many begin, what is older than all beginnings is too old
-    down_to = select(case((func.count() == enough, func.min(begins.c.occurred_at)))).scalar_subquery()
+    first = _each(connection, sequences.keys, sequences.places, 1).cte().prefix_with("MATERIALIZED")
+    places = select(first.c.occurred_at, first.c.id).distinct()
+    newest_first = places.order_by(first.c.occurred_at.desc(), first.c.id.desc()).limit(step).subquery()
+    # where so many begin, what is older than all these beginnings is too old
+    oldest = case((func.count() == step, func.min(newest_first.c.occurred_at)))
+    bound = select(func.coalesce(oldest, literal(BEGINNING, first.c.occurred_at.type)).label("at"))
+    down_to = select(bound.cte().prefix_with("MATERIALIZED").c.at).scalar_subquery()
+    begins = select(first).where(first.c.occurred_at >= down_to).subquery("begins")
 
     def recent(keys: FromClause) -> _Places:
         places = sequences.places(keys)
-        at = places.selected_columns[0]
-        return places.where(at >= func.coalesce(down_to, literal(BEGINNING, at.type)))
+        return places.where(places.selected_columns[0] >= down_to)
 
     return _each(connection, begins, recent, step).subquery()
 

@@ -12,9 +12,11 @@ Indexes are made when everything is in, as a migration would; foreign keys are n
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from string import Template
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -25,6 +27,41 @@ CAMPAIGNS = 2000
 NORA = "nora@optik.example"
 LUCA = "luca@muster.example"
 ORDINARY = 10_000  # records above this id are as most are
+
+Given = Mapping[str, Any]
+
+# whose activities are listed, and those of which related records
+PLACES: Mapping[str, tuple[str, Given]] = {
+    "a record": ("campaign:hot", {}),
+    "one affiliation": ("customer:big", {"affiliation": ["campaign"]}),
+    "several affiliations": ("customer:big", {"affiliation": ["campaign", "contact"], "without_own": True}),
+}
+_SINCE, _UNTIL = datetime(2020, 1, 3, tzinfo=UTC), datetime(2020, 1, 6, tzinfo=UTC)
+FILTERS: Mapping[str, Given] = {
+    "unnarrowed": {},
+    "type": {"type": "email"},
+    "rare type": {"type": "lunch"},
+    "topic": {"topic": "billing"},
+    "type and topic": {"type": "meeting", "topic": "billing"},
+    "external": {"external": "nora@home.example"},
+    "internal": {"internal": LUCA},
+    "both": {"external": NORA, "internal": LUCA},
+    "user's type": {"internal": LUCA, "type": "call"},
+    "since": {"since": _SINCE},
+    "until": {"until": _UNTIL},
+    "between": {"since": _SINCE, "until": _UNTIL},
+    "done": {"done": True},
+    "open": {"open": True},
+    "everything": {
+        "type": "task",
+        "topic": "other",
+        "external": NORA,
+        "internal": LUCA,
+        "since": datetime(2020, 1, 1, tzinfo=UTC),
+        "until": datetime(2022, 1, 1, tzinfo=UTC),
+        "open": True,
+    },
+}
 
 _FILLED = (
     tables.activity,
@@ -37,11 +74,13 @@ _FILLED = (
     tables.activity_document,
 )
 _LOGGED = "(i / 10) % 2 = 0"  # came as a mail
-_TYPE = """CASE WHEN i % 10 = 0 AND i % $rare = 0 THEN 'lunch' ELSE CASE (i / 70) % 20 WHEN 14 THEN 'task'
+_DONE = "(i * 1571) % 65537 % 40 = 14"  # half of the tasks
+_WITH_NORA = "(i % 10 = 0 OR i % 100 = 3) AND (i * 2003) % 65551 % 3 = 0"
+_TYPE = """CASE WHEN i % 10 = 0 AND i % $rare = 0 THEN 'lunch' ELSE CASE (i * 1571) % 65537 % 20 WHEN 14 THEN 'task'
     WHEN 15 THEN 'meeting' WHEN 16 THEN 'call' WHEN 17 THEN CASE i % 10 WHEN 0 THEN 'call' ELSE 'lunch' END
     WHEN 18 THEN 'video_call' WHEN 19 THEN 'note' ELSE 'email' END END"""
-_TOPIC = """CASE (i / 30) % 8 WHEN 0 THEN 'billing' WHEN 1 THEN 'offer' WHEN 2 THEN 'reporting' WHEN 3 THEN 'creatives'
-    ELSE 'other' END"""
+_TOPIC = """CASE (i * 1733) % 65539 % 8 WHEN 0 THEN 'billing' WHEN 1 THEN 'offer' WHEN 2 THEN 'reporting'
+    WHEN 3 THEN 'creatives' ELSE 'other' END"""
 _RECORD = """CASE WHEN i % 10 = 0 THEN 2 WHEN i % 10 < 3 THEN 100 + (i / 10) % $campaigns WHEN i % 100 = 3
     THEN 1 WHEN i % 100 = 13 THEN 3 ELSE $ordinary + (i * 1009) % $records END"""
 _KIND = """CASE i % 10 WHEN 0 THEN 'contact' WHEN 1 THEN 'customer' WHEN 2 THEN 'lead' WHEN 3 THEN 'opportunity'
@@ -110,7 +149,15 @@ _SQLITE = {
     "SHA": "CAST(printf('%032x', @) AS BLOB)",
     "UP_TO": "(WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < @) SELECT i FROM c)",
 }
-_SHORTHAND = {"type": _TYPE, "topic": _TOPIC, "record": _RECORD, "kind": _KIND, "logged": _LOGGED}
+_SHORTHAND = {
+    "type": _TYPE,
+    "topic": _TOPIC,
+    "record": _RECORD,
+    "kind": _KIND,
+    "logged": _LOGGED,
+    "done": _DONE,
+    "nora": _WITH_NORA,
+}
 _PEOPLE = (
     """INSERT INTO user_account (id, email, name, kind, enabled, created_at)
        SELECT i, CASE i WHEN 1 THEN 'luca@muster.example' ELSE 'u' || i || '@muster.example' END, 'User', 'person',
@@ -134,8 +181,12 @@ _RECORDS = (
     """INSERT INTO record_contact (record_id, role, contact_id)
        SELECT $before + i, 'main', $before + (i / 10) * 10 FROM UP_TO[$records]
        WHERE i % 10 > 3 AND i > 9""",
+    """INSERT INTO record_user (record_id, role, user_id)
+       SELECT $before + i, 'sales', 1 + i % 60 FROM UP_TO[$records]""",
     "INSERT INTO record_contact (record_id, role, contact_id) VALUES (2, 'main', 3)",
     "INSERT INTO record_email (record_id, email) VALUES (3, 'nora@optik.example'), (3, 'nora@home.example')",
+    """INSERT INTO address (local, record_id, state, created_at)
+       SELECT 'local-' || i, $before + i, 'open', AT[0] FROM UP_TO[$records]""",
     """INSERT INTO record_email (record_id, email) SELECT $before + i, 'c' || i || '@kunde.example'
        FROM UP_TO[$records] WHERE i % 10 = 0""",
 )
@@ -154,7 +205,7 @@ _MAILS = (
     """INSERT INTO reading_note (reading_id, n, code, text) SELECT UUID[i], 1, 'remote_images', 'Looks.'
        FROM UP_TO[$size] WHERE $logged AND i % 5 = 0""",
     """INSERT INTO reading_party (reading_id, n, header, email, name)
-       SELECT UUID[i], 1, 'to', CASE i % 30 WHEN 0 THEN 'nora@optik.example'
+       SELECT UUID[i], 1, 'to', CASE WHEN $nora THEN 'nora@optik.example'
        ELSE 'c' || (i % 5000) * 10 || '@kunde.example' END, 'Somebody' FROM UP_TO[$size] WHERE $logged""",
 )
 _ACTIVITIES = (
@@ -163,15 +214,15 @@ _ACTIVITIES = (
        SELECT UUID[i], $record, $type, $topic, CASE WHEN $logged THEN 'bcc' ELSE 'manual' END,
        AT[(i * 1009) % $size], AT[i], 1 + i % 60,
        CASE WHEN $logged THEN SHA[i] END, '<' || i || '@muster.example>', 'vouched',
-       CASE WHEN (i / 70) % 40 = 14 THEN AT[i] END, CASE WHEN $logged THEN NULL ELSE 'Meeting ' || i END
+       CASE WHEN $done THEN AT[i] END, CASE WHEN $logged THEN NULL ELSE 'Meeting ' || i END
        FROM UP_TO[$size]""",
     """INSERT INTO participation (activity_id, n, email, side, record_id, activity_record_id, occurred_at)
-       SELECT UUID[i], 1, CASE WHEN (i / 10) % 5 = 0 THEN CASE i % 200 WHEN 0 THEN 'l.lang@muster.example' ELSE
-       'luca@muster.example' END ELSE 'u' || (2 + i % 59) || '@muster.example' END, 'internal', NULL, $record,
-       AT[(i * 1009) % $size] FROM UP_TO[$size]""",
+       SELECT UUID[i], 1, CASE WHEN (i * 1901) % 65543 % 5 = 0 THEN CASE i % 200
+       WHEN 0 THEN 'l.lang@muster.example' ELSE 'luca@muster.example' END ELSE 'u' || (2 + i % 59) || '@muster.example'
+       END, 'internal', NULL, $record, AT[(i * 1009) % $size] FROM UP_TO[$size]""",
     """INSERT INTO participation (activity_id, n, email, side, record_id, activity_record_id, occurred_at)
-       SELECT UUID[i], 2, CASE i % 30 WHEN 0 THEN 'nora@optik.example' ELSE 'c' || (i % 5000) * 10 || '@kunde.example'
-       END, 'external', CASE WHEN i % 30 = 0 THEN 3 WHEN (i % 5000) * 10 BETWEEN 1 AND $records
+       SELECT UUID[i], 2, CASE WHEN $nora THEN 'nora@optik.example' ELSE 'c' || (i % 5000) * 10 || '@kunde.example'
+       END, 'external', CASE WHEN $nora THEN 3 WHEN (i % 5000) * 10 BETWEEN 1 AND $records
        THEN $before + (i % 5000) * 10 END, $record,
        AT[(i * 1009) % $size] FROM UP_TO[$size]""",
     """INSERT INTO activity_content (activity_id, language, subject, text, html)

@@ -82,9 +82,7 @@ class SmallWorld:
                     for part in one.parts
                 )
             )
-            and (
-                wish.internal is None or any(part.side is Side.INTERNAL and part.email in users for part in one.parts)
-            )
+            and (wish.internal is None or any(part.side is Side.INTERNAL and part.email in users for part in one.parts))
         )
 
 
@@ -201,13 +199,13 @@ def _ids(listed: Iterator[Activity]) -> list[str]:
 def test_any_wish_lists_what_the_rules_say(admin: Admin, chance: random.Random) -> None:
     world = _small_world(admin.database, chance)
     filled = 0
-    for _ in range(150):
+    for _ in range(60):
         own = chance.randrange(len(KINDS))
         wish = _any_wish(chance, world.refs[own])
         expected = world.expected(own, wish)
         filled += bool(expected)
         assert _ids(admin.activities.list(world.refs[own], wish, limit=1000)) == expected, wish
-    assert filled > 10
+    assert filled > 5
 
 
 def test_pages_of_every_size_join_to_the_whole(
