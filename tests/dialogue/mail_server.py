@@ -4,7 +4,7 @@ import base64
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -38,6 +38,7 @@ class MailServer:
     port: int
     scripts: Sequence[Mapping[str, str]]
     context: ssl.SSLContext | None
+    before_yes: Callable[[], None]
     connections: list[list[str]] = field(default_factory=list)  # the verbs of each
     mails: list[tuple[str, bytes]] = field(default_factory=list)  # taken: recipient, content with its dots
     logins: list[tuple[str, str]] = field(default_factory=list)
@@ -104,6 +105,7 @@ class _Dialogue:
                 raise _Gone
             content += line
         if answer.startswith("2"):
+            self.server.before_yes()
             self.server.mails.append((self.recipient, content))
         self._say(answer)
 
@@ -138,14 +140,16 @@ class _Dialogue:
 
 
 @contextmanager
-def mail_server(*scripts: Mapping[str, str], tls: TlsFiles | None = None) -> Iterator[MailServer]:
+def mail_server(
+    *scripts: Mapping[str, str], tls: TlsFiles | None = None, before_yes: Callable[[], None] = lambda: None
+) -> Iterator[MailServer]:
     """Serve one connection after the other on a free port of loopback."""
     context = None
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.cert, tls.key)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = MailServer(listener.getsockname()[1], scripts or ({},), context)
+        server = MailServer(listener.getsockname()[1], scripts or ({},), context, before_yes)
         thread = threading.Thread(target=_serve, args=(server, listener), name="mail server", daemon=True)
         thread.start()
         yield server
