@@ -11,15 +11,20 @@ from mailgate.domain.ledger import Outcome
 from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.record import Edition, RecordRef
 from mailgate.domain.trust import Relay
+from mailgate.domain.user import Language
 from mailgate.intake import Intake, Policy
+from mailgate.outbound import Instance, Outbound
 from mailgate.store.activities import Activities
 from mailgate.store.addresses import Addresses
 from mailgate.store.archive import Archive
 from mailgate.store.database import Database
 from mailgate.store.directory import Directory
+from mailgate.store.handmade import Handmade
 from mailgate.store.imports import Imports
 from mailgate.store.ledger import Ledger
+from mailgate.store.notices import Notices
 from mailgate.store.records import Records
+from mailgate.store.speakers import Speakers
 from mailgate.store.users import Users
 
 DOMAIN = "log.muster.example"
@@ -29,6 +34,7 @@ LUCA = "luca@muster.example"
 CLIENT = "nora@optik.example"
 RELAY = Relay(name="local", networks=(ip_network("127.0.0.0/8"),))
 BOUNDARY = "b1"
+LIMIT = 4 << 20
 
 
 @dataclass
@@ -46,6 +52,13 @@ class Admin:
         self.imports = Imports(self.database, self.users, self.records)
         policy = Policy(domain=DOMAIN, relays=(RELAY,), edition=self.edition)
         self.intake = Intake(Directory(self.database, DOMAIN), self.archive, policy)
+        self.handmade = Handmade(self.database, self.edition, LIMIT)
+        instance = Instance(
+            domain=DOMAIN, edition=self.edition, language=Language.EN, max_size=LIMIT, max_header_size=LIMIT
+        )
+        self.outbound = Outbound(
+            Directory(self.database, DOMAIN), Speakers(self.database), Notices(self.database), instance
+        )
 
     def user(self, email: str, **given: object) -> None:
         entry = UserEntry.read(email, name=str(given.pop("name", email)), **given)  # type: ignore[arg-type]  # tests hand over any field
