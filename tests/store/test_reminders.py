@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import Edition, Record, RecordRef
@@ -314,11 +314,18 @@ def test_an_old_claim_is_listed_by_one_of_two_runs(office: Database, database_ur
 
 
 def test_looking_for_what_is_due_reads_no_other_activities(office: Database) -> None:
-    tasks = reminders_module._tasks().where(tables.activity.c.remind_on <= TODAY)
+    number = task(office)
     with office.read() as connection:
-        if office.kind == "postgresql":
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # it has hardly any rows yet
+        copied = dict(connection.execute(select(tables.activity)).mappings().one())
+    others = [{**copied, "type": kind, "remind_on": None} for kind in ("email", "task")]
+    tasks = reminders_module._tasks().where(tables.activity.c.remind_on <= TODAY)
+    with office.write() as connection:
+        connection.execute(insert(tables.activity), [{**one, "id": new_id()} for one in others for _ in range(5_000)])
+        if office.kind == "postgresql":  # as it does by itself before long
+            connection.exec_driver_sql("ANALYZE activity")
         for statement in (reminders_module._participants(tasks), reminders_module._recorders(tasks)):
             sql = statement.compile(connection, compile_kwargs={"literal_binds": True})
             explain = "EXPLAIN QUERY PLAN" if office.kind == "sqlite" else "EXPLAIN"
-            assert "ix_activity_to_remind" in str(connection.exec_driver_sql(f"{explain} {sql}").all())
+            plan = "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {sql}"))
+            assert "ix_activity_to_remind" in plan, plan
+    assert [one.key.task for one in reminders(office).due(TODAY)] == [number]
