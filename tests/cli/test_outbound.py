@@ -216,11 +216,12 @@ def test_the_topic_of_a_reminder_is_that_of_its_task(world: Run) -> None:
     task = ("--type", "task", "--topic", "offer", "--as", ANNA, "--subject", "Call", "--due", "2027-01-01", "--json")
     (made,) = world("activity", "add", "campaign:4711", *task).facts
     reminder = {"kind": "task_reminder", "recipients": [ANNA], "task": made["id"]}
-    assert _logged(world, **reminder)["topic"] == "offer"
+    shown = _logged(world, **reminder)
+    assert shown["topic"] == "offer"
+    assert world("activity", "topic", shown["id"], "other", "--as", ANNA).code == 65
     elsewhere = _log(world, **reminder, record="customer:1")
     assert elsewhere.code == 65
     assert f"task: {made['id']} is no task on customer:1" in _told(elsewhere)
-    assert world("activity", "topic", made["id"], "other", "--as", ANNA).code == 65
 
 
 @pytest.mark.parametrize("over", [0, 1])

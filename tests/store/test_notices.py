@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mailgate.domain.activity import Activity, Participant, Side
 from mailgate.domain.content import Content
+from mailgate.domain.dispatch import MAX_RECIPIENTS
 from mailgate.domain.document import NewDocument
 from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import Edition, RecordRef
@@ -285,6 +286,14 @@ def test_documents_of_any_size_come_back(admin: Admin, size: int) -> None:
     made = log(admin.database, documents=documents)
     assert [one.size for one in made.documents] == [len(one) for one in contents]
     assert [admin.activities.attachment(made.id, n + 1)[1] for n in range(3)] == contents
+
+
+def test_as_much_as_is_taken_is_kept(admin: Admin) -> None:
+    recipients = [f"{n}@kunde.example" for n in range(MAX_RECIPIENTS)]
+    made = log(admin.database, recipients=recipients, message_id="<" + "\u00e9" * 498 + ">")
+    assert [one.email for one in made.participants] == recipients
+    assert made.sent_languages == dict.fromkeys(sorted(recipients), ("de", "fr"))
+    assert log(admin.database, recipients=recipients, message_id=made.message_id) == made
 
 
 def test_the_same_again_leaves_no_bytes_behind(admin: Admin) -> None:

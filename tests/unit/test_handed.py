@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailgate import handed
@@ -269,6 +269,7 @@ JSON = st.recursive(
 SHORT = st.text(max_size=30)
 LANGUAGES = st.sampled_from([language.value for language in Language]) | st.text(max_size=3)
 CONTENT = st.fixed_dictionaries({"subject": SHORT, "text": SHORT}, optional={"html": SHORT})
+FUZZ = settings(deadline=None)
 KEYS = st.sampled_from([*handed.REQUIRED, *handed.OPTIONAL])
 
 
@@ -282,31 +283,37 @@ def _ends_well(raw: bytes) -> None:
     assert 0 < len(told) < 2_000
 
 
+@FUZZ
 @given(JSON)
 def test_no_json_makes_it_fall_over(value: object) -> None:
     _ends_well(json.dumps(value).encode("utf-8", "surrogatepass"))
 
 
+@FUZZ
 @given(st.dictionaries(KEYS, JSON, max_size=4))
 def test_no_value_of_a_key_makes_it_fall_over(changes: dict[str, Any]) -> None:
     _ends_well(json.dumps(said(**changes)).encode())
 
 
+@FUZZ
 @given(st.dictionaries(LANGUAGES, CONTENT))
 def test_no_words_make_it_fall_over(content: dict[str, Any]) -> None:
     _ends_well(json.dumps(said(content=content)).encode())
 
 
+@FUZZ
 @given(SHORT, SHORT, SHORT | st.binary().map(base64.b64encode).map(bytes.decode))
 def test_no_document_makes_it_fall_over(name: str, type_: str, content: str) -> None:
     _ends_well(json.dumps(said(documents=[{"name": name, "type": type_, "base64": content}])).encode())
 
 
+@FUZZ
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_fall_over(raw: bytes) -> None:
     _ends_well(raw)
 
 
+@FUZZ
 @given(st.integers(min_value=0, max_value=400), st.binary(min_size=1, max_size=3))
 def test_no_damage_makes_it_fall_over(at: int, damage: bytes) -> None:
     whole = json.dumps(said()).encode()
