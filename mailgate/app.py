@@ -249,22 +249,8 @@ def _mail_server(settings: Settings) -> mailer.MailServer:
         port=given.port,
         starttls=given.starttls,
         username=given.username,
-        password=_password(given.password_file) if given.password_file else "",
+        password=mailer.read_password(given.password_file) if given.password_file else "",
     )
-
-
-def _password(file: Path) -> str:
-    """Read the first line."""
-    key = f"outbound.smtp.password_file: {file}"
-    try:
-        password = file.read_text("utf-8").partition("\n")[0].removesuffix("\r")
-    except OSError as error:
-        raise Misconfigured(f"{key} can't be read ({error.strerror}): name a file that this user can read") from None
-    except UnicodeDecodeError:
-        raise Misconfigured(f"{key} is no text in UTF-8: write the password in its first line") from None
-    if not password or "\0" in password:
-        raise Misconfigured(f"{key} has no password in its first line: write it there")
-    return password
 
 
 def _smtp_place(settings: Settings) -> tuple[str, int]:
