@@ -232,10 +232,8 @@ def _on_record(search: Search, keys: FromClause, after: Place | None) -> _Places
 def _of_person(search: Search, keys: FromClause, after: Place | None, *name: _Test) -> _Places:
     place = (participation.c.occurred_at, participation.c.activity_id)
     on_record = participation.c.activity_record_id == keys.c.record_id
-    # a contact with two addresses may stand twice in one mail
-    return (
-        select(place[0], place[1].label("id")).distinct().where(*name, on_record, *_window(search.wish, after, *place))
-    )
+    window = _window(search.wish, after, *place)
+    return select(place[0], place[1].label("id")).where(*name, on_record, *window)
 
 
 # -- the tests ------------------------------------------------------------------------------------------------------
@@ -302,31 +300,32 @@ def _walked(connection: Connection, search: Search, step: int, after: Place | No
 
 def _merged(connection: Connection, sequences: _Sequences, step: int) -> Subquery:
     """Take what may be among the next ``step`` places, and not much more."""
-    first = _each(connection, sequences.keys, sequences.places, 1).cte().prefix_with("MATERIALIZED")
-    places = select(first.c.occurred_at, first.c.id).distinct()
-    newest_first = places.order_by(first.c.occurred_at.desc(), first.c.id.desc()).limit(step).subquery()
+    keys, places = sequences.keys, sequences.places
+    newest_at = _in_order(places(keys)).limit(1).with_only_columns(places(keys).selected_columns[0])
+    begins = select(*keys.c, newest_at.correlate(keys).scalar_subquery().label("at")).cte().prefix_with("MATERIALIZED")
+    # two sequences of one record may begin with the same activity
+    apart = select(begins.c.record_id, begins.c.at).where(begins.c.at.is_not(None)).distinct()
+    newest_first = apart.order_by(begins.c.at.desc()).limit(step).subquery()
     # where so many begin, what is older than all these beginnings is too old
-    oldest = case((func.count() == step, func.min(newest_first.c.occurred_at)))
-    bound = select(func.coalesce(oldest, literal(BEGINNING, first.c.occurred_at.type)).label("at"))
+    oldest = case((func.count() == step, func.min(newest_first.c.at)))
+    bound = select(func.coalesce(oldest, literal(BEGINNING, begins.c.at.type)).label("at"))
     down_to = select(bound.cte().prefix_with("MATERIALIZED").c.at).scalar_subquery()
-    begins = select(first).where(first.c.occurred_at >= down_to).subquery("begins")
-
-    def recent(keys: FromClause) -> _Places:
-        places = sequences.places(keys)
-        return places.where(places.selected_columns[0] >= down_to)
-
-    return _each(connection, begins, recent, step).subquery()
+    recent = select(begins).where(begins.c.at >= down_to).subquery("recent")
+    return _each(connection, recent, places(recent).where(places(recent).selected_columns[0] >= down_to), step)
 
 
-def _each(connection: Connection, keys: FromClause, places: Callable[[FromClause], _Places], size: int) -> Select[Any]:
-    """Give, for each key, the newest of its sequence; SQLite knows no LATERAL."""
-    of_key = places(keys)
-    at, key = of_key.selected_columns
-    first = of_key.order_by(at.desc(), key.desc()).limit(size)
-    given = [column for column in keys.c if column.name in ("record_id", "person")]
+def _each(connection: Connection, keys: FromClause, places: _Places, size: int) -> Subquery:
+    """Give the newest places of each key; SQLite knows no LATERAL."""
+    # a contact with two addresses may stand twice in one mail
+    newest = _in_order(places.distinct()).limit(size)
     if connection.dialect.name == "sqlite":
         found = activity.alias("found")
-        ids = first.with_only_columns(key).correlate(keys)
-        return select(*given, found.c.occurred_at, found.c.id).join_from(keys, found, found.c.id.in_(ids))
-    lateral = first.correlate(keys).lateral("found")
-    return select(*given, lateral.c.occurred_at, lateral.c.id).join_from(keys, lateral, true())
+        ids = newest.with_only_columns(places.selected_columns[1]).correlate(keys)
+        return select(found.c.occurred_at, found.c.id).join_from(keys, found, found.c.id.in_(ids)).subquery()
+    lateral = newest.correlate(keys).lateral("found")
+    return select(lateral.c.occurred_at, lateral.c.id).join_from(keys, lateral, true()).subquery()
+
+
+def _in_order(places: _Places) -> _Places:
+    at, key = places.selected_columns
+    return places.order_by(at.desc(), key.desc())

@@ -4,8 +4,8 @@ There are ten times fewer records than activities. Some things stand out, whatev
 
     campaign:hot      every tenth activity is on it; few of them are lunches
     customer:big      has ``CAMPAIGNS`` campaigns, one of them the hot one, with a fifth of all activities
-    contact:nora      belongs to the big customer; has two addresses and took part in a third of what is on the hot one
-    luca              a user with an alias, in a fifth of all activities
+    contact:nora      belongs to the big customer; has two addresses and took part in half of what is on the hot one
+    luca              a user with an alias, in a quarter of all activities, most of those on the hot one
     contact:10        as ordinary as most
 
 Indexes are made when everything is in, as a migration would; foreign keys are not looked at meanwhile.
@@ -42,25 +42,25 @@ FILTERS: Mapping[str, Given] = {
     "type": {"type": "email"},
     "rare type": {"type": "lunch"},
     "topic": {"topic": "billing"},
-    "type and topic": {"type": "meeting", "topic": "billing"},
+    "type and topic": {"type": "email", "topic": "offer"},
     "external": {"external": "nora@home.example"},
     "internal": {"internal": LUCA},
     "both": {"external": NORA, "internal": LUCA},
-    "user's type": {"internal": LUCA, "type": "call"},
+    "user's type": {"internal": LUCA, "type": "task"},
     "since": {"since": _SINCE},
     "until": {"until": _UNTIL},
     "between": {"since": _SINCE, "until": _UNTIL},
     "done": {"done": True},
     "open": {"open": True},
     "everything": {
-        "type": "task",
+        "type": "email",
         "topic": "other",
         "external": NORA,
         "internal": LUCA,
         "since": datetime(2020, 1, 1, tzinfo=UTC),
-        "until": datetime(2022, 1, 1, tzinfo=UTC),
-        "open": True,
+        "until": datetime(2030, 1, 1, tzinfo=UTC),
     },
+    "everything of tasks": {"topic": "other", "external": NORA, "internal": LUCA, "open": True},
 }
 
 _FILLED = (
@@ -74,11 +74,13 @@ _FILLED = (
     tables.activity_document,
 )
 _LOGGED = "(i / 10) % 2 = 0"  # came as a mail
-_DONE = "(i * 1571) % 65537 % 40 = 14"  # half of the tasks
-_WITH_NORA = "(i % 10 = 0 OR i % 100 = 3) AND (i * 2003) % 65551 % 3 = 0"
-_TYPE = """CASE WHEN i % 10 = 0 AND i % $rare = 0 THEN 'lunch' ELSE CASE (i * 1571) % 65537 % 20 WHEN 14 THEN 'task'
+_DONE = "(i * 1571) % 65537 % 20 < 2 AND i % $rare <> 0"  # half of the tasks
+_WITH_NORA = "(i % 10 = 0 OR i % 100 = 3) AND (i * 2003) % 65551 % 2 = 0"
+_WITH_LUCA = "((i * 1901) % 65543 % 5 = 0 OR i % 10 = 0 AND (i * 1901) % 65543 % 2 = 0)"
+_TYPE = """CASE WHEN i % 10 = 0 AND i % $rare = 0 THEN 'lunch' ELSE CASE (i * 1571) % 65537 % 20 WHEN 14 THEN 'meeting'
     WHEN 15 THEN 'meeting' WHEN 16 THEN 'call' WHEN 17 THEN CASE i % 10 WHEN 0 THEN 'call' ELSE 'lunch' END
-    WHEN 18 THEN 'video_call' WHEN 19 THEN 'note' ELSE 'email' END END"""
+    WHEN 18 THEN 'video_call' WHEN 19 THEN 'note' WHEN 0 THEN 'task' WHEN 1 THEN 'task' WHEN 2 THEN 'task'
+    WHEN 3 THEN 'task' ELSE 'email' END END"""
 _TOPIC = """CASE (i * 1733) % 65539 % 8 WHEN 0 THEN 'billing' WHEN 1 THEN 'offer' WHEN 2 THEN 'reporting'
     WHEN 3 THEN 'creatives' ELSE 'other' END"""
 _RECORD = """CASE WHEN i % 10 = 0 THEN 2 WHEN i % 10 < 3 THEN 100 + (i / 10) % $campaigns WHEN i % 100 = 3
@@ -157,6 +159,7 @@ _SHORTHAND = {
     "logged": _LOGGED,
     "done": _DONE,
     "nora": _WITH_NORA,
+    "luca": _WITH_LUCA,
 }
 _PEOPLE = (
     """INSERT INTO user_account (id, email, name, kind, enabled, created_at)
@@ -217,7 +220,7 @@ _ACTIVITIES = (
        CASE WHEN $done THEN AT[i] END, CASE WHEN $logged THEN NULL ELSE 'Meeting ' || i END
        FROM UP_TO[$size]""",
     """INSERT INTO participation (activity_id, n, email, side, record_id, activity_record_id, occurred_at)
-       SELECT UUID[i], 1, CASE WHEN (i * 1901) % 65543 % 5 = 0 THEN CASE i % 200
+       SELECT UUID[i], 1, CASE WHEN $luca THEN CASE i % 200
        WHEN 0 THEN 'l.lang@muster.example' ELSE 'luca@muster.example' END ELSE 'u' || (2 + i % 59) || '@muster.example'
        END, 'internal', NULL, $record, AT[(i * 1009) % $size] FROM UP_TO[$size]""",
     """INSERT INTO participation (activity_id, n, email, side, record_id, activity_record_id, occurred_at)

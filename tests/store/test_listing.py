@@ -17,11 +17,10 @@ from mailgate.domain.activity import Activity, ActivityType, Side
 from mailgate.domain.listing import Wish
 from mailgate.domain.record import Edition, RecordKind, RecordRef
 from mailgate.domain.topic import topics
-from mailgate.errors import BadInput, NotFound
 from mailgate.store import tables
 from mailgate.store.database import Database
 from mailgate.store.identifiers import new_id
-from tests.store.admin import ANNA, LUCA, Admin, administering
+from tests.store.admin import LUCA, Admin, administering
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 LUCA_TOO = "l.lang@muster.example"
@@ -218,7 +217,9 @@ def test_pages_of_every_size_join_to_the_whole(
             wish = _any_wish(chance, world.refs[own])
         whole = world.expected(own, wish)
         joined: list[str] = []
-        while page := _ids(admin.activities.list(world.refs[own], wish, limit=size, after=(joined or [None])[-1])):
+        while page := _ids(
+            admin.activities.list(world.refs[own], wish, limit=size, after=joined[-1] if joined else None)
+        ):
             joined += page
             assert len(joined) <= len(whole)
         assert joined == whole

@@ -1,0 +1,94 @@
+"""The first page of listings at 10,000, 100,000 and 1,000,000 activities, on both engines.
+
+What is looked at keeps its width (one record, a customer with 2,000 campaigns), its depth grows with the store: the
+record with a tenth of all activities, the user in a fifth. Flat means that the largest store takes at most 1.5 times as
+long as the smallest. The figures are medians of turns in which every listing comes once, after one that counts nothing.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mailgate.domain.listing import Wish
+from mailgate.domain.record import Edition, RecordRef
+from mailgate.store.activities import Activities
+from mailgate.store.database import Database, open_database
+from mailgate.store.migrations import migrate
+from tests.postgres_server import running
+from tests.store.multitude import FILTERS, PLACES, fill
+
+SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "10000 100000 1000000").split())
+TURNS = int(os.environ.get("BENCH_TURNS", "11"))
+FLAT = 1.5
+
+Listing = tuple[str, str]
+LISTINGS: tuple[Listing, ...] = tuple((place, narrowed) for place in PLACES for narrowed in FILTERS)
+Medians = Mapping[Listing, float]
+
+
+def run() -> None:
+    """Time the listings on both engines and print a table for each."""
+    for engine in ("sqlite", "postgresql"):
+        with _stores(engine) as stores:
+            _print(engine, _times(stores))
+
+
+@contextmanager
+def _stores(engine: str) -> Iterator[dict[int, Database]]:
+    """Make a store of each size."""
+    with tempfile.TemporaryDirectory(prefix="mailgate-bench-") as folder, running(durable=False) as server:
+        stores: dict[int, Database] = {}
+        try:
+            for size in SIZES:
+                url = f"sqlite:///{Path(folder) / str(size)}.db" if engine == "sqlite" else server.url(server.new())
+                stores[size] = open_database(url, create=True, allow_unsafe=True)
+                migrate(stores[size])
+                start = time.perf_counter()
+                fill(stores[size], size)
+                print(f"{engine}: {size} activities made in {time.perf_counter() - start:.0f} s")
+            yield stores
+        finally:
+            for store in stores.values():
+                store.close()
+
+
+def _times(stores: Mapping[int, Database]) -> dict[int, Medians]:
+    """Take the sizes in turn, so that a slower moment of the machine hits them all."""
+    took: dict[tuple[int, Listing], list[float]] = {(size, one): [] for size in stores for one in LISTINGS}
+    for turn in range(TURNS + 1):
+        for one in LISTINGS:
+            for size, store in stores.items():
+                seconds = _first_page(store, one)
+                if turn:
+                    took[size, one].append(seconds)
+    return {size: {one: statistics.median(took[size, one]) for one in LISTINGS} for size in stores}
+
+
+def _first_page(store: Database, listing: Listing) -> float:
+    place, narrowed = listing
+    ref, widened = PLACES[place]
+    wish = Wish.read(**widened, **FILTERS[narrowed])
+    start = time.perf_counter()
+    for _ in Activities(store, Edition.MARKETER).list(RecordRef.parse(ref), wish):
+        pass
+    return time.perf_counter() - start
+
+
+def _print(engine: str, times: Mapping[int, Medians]) -> None:
+    print(f"\nfirst page on {engine}, milliseconds" + "".join(f"{size:>11}" for size in times) + "   ratio")
+    worst = 0.0
+    for place, narrowed in LISTINGS:
+        figures = [times[size][place, narrowed] for size in times]
+        ratio = figures[-1] / figures[0]
+        worst = max(worst, ratio)
+        row = "".join(f"{seconds * 1000:11.1f}" for seconds in figures)
+        print(f"{place + ', ' + narrowed:38}{row}{ratio:8.2f}{'' if ratio <= FLAT else '  not flat'}")
+    print(f"worst ratio {worst:.2f}, flat is at most {FLAT}\n")
+
+
+if __name__ == "__main__":
+    run()
