@@ -333,6 +333,32 @@ def test_it_is_either_json_or_a_mail(world: Run, arguments: list[str]) -> None:
     assert world("outbound", "log", *arguments).code == 2
 
 
+# -- beside what else is on a record ----------------------------------------------------------------------------------
+
+
+def test_all_that_a_contact_took_part_in_is_listed_on_the_customer(world: Run) -> None:
+    world("record", "set", "campaign:4711", "--contact", "main=contact:12")
+    bcc = world("address", "show", "campaign:4711").out.strip()
+    (mail,) = world("ingest", "-", "--to", bcc, "--json", stdin=a_mail()).facts
+    notice = _logged(world)
+    held = ("--type", "meeting", "--topic", "offer", "--subject", "Kick-off", "--contact", "contact:12")
+    (meeting,) = world("activity", "add", "campaign:4711", *held, "--as", ANNA, "--json").facts
+    _logged(world, message_id="<2@muster.example>", recipients=["else@else.example"])
+    asked = ("activity", "list", "customer:1", "--affiliation", "campaign", "--external", CLIENT, "--json")
+    found = world(*asked).facts
+    assert {one["id"]: one["origin"] for one in found} == {
+        mail["activity"]: "bcc",
+        notice["id"]: "system",
+        meeting["id"]: "manual",
+    }
+    for one in (mail["activity"], notice["id"]):
+        refused = world("activity", "delete", one, "--as", LUCA)
+        assert refused.code == 65
+        assert f"recorded by {ANNA}" in refused.err
+        assert world("activity", "delete", one, "--as", ANNA).code == 0
+    assert [one["id"] for one in world(*asked).facts] == [meeting["id"]]
+
+
 # -- the readme -------------------------------------------------------------------------------------------------------
 
 
