@@ -55,9 +55,9 @@ from mailgate.store.tables import (
     user_address,
 )
 
-STRETCH = 500  # places by which it is judged what leads
-# where places are tested: how many for each that is wanted are looked at first, and at most in one statement
-FIRST_STEP, LONGEST_STEP = 10, 2000
+STRETCH = 200  # places by which it is judged what leads
+# where places are tested: a stretch has so many for each that is wanted, the next is longer, up to the longest
+FIRST_STEP, GROWTH, LONGEST_STEP = 4, 4, 2000
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)  # before anything happened
 _PERSONS = (RecordKind.CONTACT, RecordKind.LEAD)
 # as text in the statement: an engine must know it to use an index over tasks
@@ -128,7 +128,7 @@ def newest(connection: Connection, search: Search, size: int, after: Place | Non
         if len(found) >= size or len(walked) < step:
             return found[:size]
         after = Place(*walked[-1][:2])
-        step = LONGEST_STEP
+        step = min(step * GROWTH, LONGEST_STEP) if tested else step
 
 
 # -- what and who is meant ------------------------------------------------------------------------------------------
@@ -183,28 +183,19 @@ def _reach(connection: Connection, search: Search, after: Place | None) -> tuple
 # -- the sequences --------------------------------------------------------------------------------------------------
 
 
-def _sequences(connection: Connection, search: Search, after: Place | None) -> list[_Sequences]:
+def _sequences(connection: Connection, search: Search) -> list[_Sequences]:
     listed = _rows(connection, search.records)
     if search.leading is None:
-        return [_Sequences(listed, lambda keys: _on_record(search, keys, after))]
+        return [_Sequences(listed, lambda keys: _on_record(search.wish, keys))]
     person = search.external if search.leading is Side.EXTERNAL else search.internal
     if person is None:
         raise ValueError(f"nobody {search.leading} to lead")
     emails = [literal(email, participation.c.email.type) for email in person.emails]
-    side = participation.c.side == person.side
-    found = [
-        _Sequences(
-            _times(listed, emails),
-            lambda keys: _of_person(search, keys, after, participation.c.email == keys.c.person, side),
-        )
-    ]
-    if person.records:
-        persons = [literal(key, BigInteger) for key in person.records]
-        by_link = _Sequences(
-            _times(listed, persons),
-            lambda keys: _of_person(search, keys, after, participation.c.record_id == keys.c.person),
-        )
-        found.append(by_link)
+    records = [literal(key, BigInteger) for key in person.records]
+    named = (participation.c.email, participation.c.side == person.side)
+    found = [_Sequences(_times(listed, emails), lambda keys: _of_person(keys, *named))]
+    if records:
+        found.append(_Sequences(_times(listed, records), lambda keys: _of_person(keys, participation.c.record_id)))
     return found
 
 
@@ -223,17 +214,14 @@ def _times(listed: Subquery, persons: Sequence[ColumnElement[Any]]) -> Subquery:
     return select(listed.c.record_id, names.c.person).join_from(listed, names, true()).subquery("listed")
 
 
-def _on_record(search: Search, keys: FromClause, after: Place | None) -> _Places:
-    place = (activity.c.occurred_at, activity.c.id)
-    wanted = _attributes(search.wish)
-    return select(*place).where(activity.c.record_id == keys.c.record_id, *wanted, *_window(search.wish, after, *place))
+def _on_record(wish: Wish, keys: FromClause) -> _Places:
+    places = select(activity.c.occurred_at, activity.c.id)
+    return places.where(activity.c.record_id == keys.c.record_id, *_attributes(wish))
 
 
-def _of_person(search: Search, keys: FromClause, after: Place | None, *name: _Test) -> _Places:
-    place = (participation.c.occurred_at, participation.c.activity_id)
-    on_record = participation.c.activity_record_id == keys.c.record_id
-    window = _window(search.wish, after, *place)
-    return select(place[0], place[1].label("id")).where(*name, on_record, *window)
+def _of_person(keys: FromClause, name: ColumnElement[Any], *side: _Test) -> _Places:
+    places = select(participation.c.occurred_at, participation.c.activity_id.label("id"))
+    return places.where(name == keys.c.person, *side, participation.c.activity_record_id == keys.c.record_id)
 
 
 # -- the tests ------------------------------------------------------------------------------------------------------
@@ -248,17 +236,6 @@ def _attributes(wish: Wish) -> list[_Test]:
         found.append(activity.c.type == wish.type)
     if wish.topic is not None:
         found.append(activity.c.topic == wish.topic)
-    return found
-
-
-def _window(wish: Wish, after: Place | None, at: ColumnElement[datetime], key: ColumnElement[str]) -> list[_Test]:
-    found: list[_Test] = []
-    if wish.since is not None:
-        found.append(at >= wish.since)
-    if wish.until is not None:
-        found.append(at < wish.until)
-    if after is not None:
-        found.append(tuple_(at, key) < tuple_(literal(after.occurred_at, at.type), literal(after.id, key.type)))
     return found
 
 
@@ -292,26 +269,39 @@ def _walk(connection: Connection, search: Search, step: int, after: Place | None
 
 
 def _walked(connection: Connection, search: Search, step: int, after: Place | None) -> Subquery:
-    merged = [_merged(connection, one, step) for one in _sequences(connection, search, after)]
+    merged = [_merged(connection, one, search.wish, step, after) for one in _sequences(connection, search)]
     every = union_all(*(select(one.c.occurred_at, one.c.id) for one in merged)).subquery("merged")
     places = select(every.c.occurred_at, every.c.id).distinct()
     return places.order_by(every.c.occurred_at.desc(), every.c.id.desc()).limit(step).subquery("walked")
 
 
-def _merged(connection: Connection, sequences: _Sequences, step: int) -> Subquery:
+def _merged(connection: Connection, sequences: _Sequences, wish: Wish, step: int, after: Place | None) -> Subquery:
     """Take what may be among the next ``step`` places, and not much more."""
-    keys, places = sequences.keys, sequences.places
-    newest_at = _in_order(places(keys)).limit(1).with_only_columns(places(keys).selected_columns[0])
-    begins = select(*keys.c, newest_at.correlate(keys).scalar_subquery().label("at")).cte().prefix_with("MATERIALIZED")
+    keys = sequences.keys
+    since = literal(wish.since or BEGINNING, activity.c.occurred_at.type)
+    first = _in_order(_between(sequences.places(keys), since, wish.until, after)).limit(1)
+    newest_at = first.with_only_columns(first.selected_columns[0]).correlate(keys).scalar_subquery()
+    begins = select(*keys.c, newest_at.label("at")).cte().prefix_with("MATERIALIZED")
     # two sequences of one record may begin with the same activity
     apart = select(begins.c.record_id, begins.c.at).where(begins.c.at.is_not(None)).distinct()
     newest_first = apart.order_by(begins.c.at.desc()).limit(step).subquery()
     # where so many begin, what is older than all these beginnings is too old
     oldest = case((func.count() == step, func.min(newest_first.c.at)))
-    bound = select(func.coalesce(oldest, literal(BEGINNING, begins.c.at.type)).label("at"))
-    down_to = select(bound.cte().prefix_with("MATERIALIZED").c.at).scalar_subquery()
+    bound = select(func.coalesce(oldest, since).label("at")).cte().prefix_with("MATERIALIZED")
+    down_to = select(bound.c.at).scalar_subquery()
     recent = select(begins).where(begins.c.at >= down_to).subquery("recent")
-    return _each(connection, recent, places(recent).where(places(recent).selected_columns[0] >= down_to), step)
+    return _each(connection, recent, _between(sequences.places(recent), down_to, wish.until, after), step)
+
+
+def _between(places: _Places, since: ColumnElement[datetime], until: datetime | None, after: Place | None) -> _Places:
+    """Cut a sequence at both ends: with one condition at each, for SQLite goes by one only."""
+    at, key = places.selected_columns
+    found = [at >= since]
+    if after is not None and (until is None or after.occurred_at < until):
+        found.append(tuple_(at, key) < tuple_(literal(after.occurred_at, at.type), literal(after.id, key.type)))
+    elif until is not None:
+        found.append(at < until)
+    return places.where(*found)
 
 
 def _each(connection: Connection, keys: FromClause, places: _Places, size: int) -> Subquery:
