@@ -1,7 +1,8 @@
-"""``make bench``: mailgate on SQLite beside plain aiosmtpd, on this machine, now.
+"""``make bench``: mailgate on SQLite beside plain aiosmtpd, on this machine, now; then listings, small and large.
 
 Both take the same mails from the same generator, parse them and commit each to disk before its 250. The two run in
-turn, several pairs; the median ratio counts and the worst pair is printed beside it.
+turn, several pairs; the median ratio counts and the worst pair is printed beside it. Listings are timed by
+``tests.benchmarks.listings``, which can be run alone. ``BENCH_PAIRS=0`` and ``BENCH_SIZES=`` leave a half out.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from tests.acceptance.postfix import answers, free_port, wait_for
 from tests.acceptance.program import daemon, program
+from tests.benchmarks import listings
 from tests.benchmarks.generator import Load
 
 PAIRS = int(os.environ.get("BENCH_PAIRS", "5"))
@@ -37,8 +39,16 @@ def plain(folder: Path) -> Iterator[int]:
 
 
 def main() -> None:
-    """Run the pairs and print a table."""
+    """Print what the machine is, and all tables."""
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    if PAIRS:
+        compare()
+    if listings.SIZES:
+        listings.run()
+
+
+def compare() -> None:
+    """Run the pairs and print a table."""
     print(f"{MAILS} mails of 5 kB a run, 20 connections reused, {PAIRS} pairs")
     ratios = []
     with tempfile.TemporaryDirectory() as name:

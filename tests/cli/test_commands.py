@@ -74,6 +74,16 @@ REFUSALS: list[tuple[str, int, str]] = [
     ("user list --nonsense", 2, "--nonsense"),
     ("record add campaign:1", 2, "--name"),
     ("activity list campaign:4711 --limit 0", 65, "a limit of 0"),
+    ("activity list campaign:4711 --affiliation deal", 65, "--affiliation 'deal'"),
+    ("activity list campaign:4711 --without-own", 65, "--without-own"),
+    ("activity list campaign:4711 --type letter", 65, "--type 'letter'"),
+    ("activity list campaign:4711 --topic payout", 65, "--topic 'payout'"),
+    ("activity list campaign:4711 --external nonsense", 65, "--external 'nonsense'"),
+    ("activity list campaign:4711 --internal nonsense", 65, "--internal 'nonsense'"),
+    ("activity list campaign:4711 --since yesterday", 65, "yesterday"),
+    ("activity list campaign:4711 --until 2026-02-30", 65, "2026-02-30"),
+    ("activity list campaign:4711 --since 2026-11-02 --until 2026-11-01", 65, "2026-11-02"),
+    ("activity list campaign:4711 --done --open", 65, "--done and --open"),
     ("activity list campaign:4711 --limit many", 2, "many"),
     ("activity delete x", 2, "--as"),
 ]
@@ -324,6 +334,32 @@ def test_an_activity_is_listed_shown_and_handed_out(world: Run, tmp_path: Path) 
     assert world("activity", "attachment", first, "1", "--output", "-").out == "%PDF-1.4"
     missing = world("activity", "attachment", first, "2", "--output", "x")
     assert (missing.code, "no attachment 2" in _one_line(missing)) == (66, True)
+
+
+def test_a_listing_is_widened_and_narrowed(world: Run) -> None:
+    logged = _logged(world)
+    listing = ("activity", "list", "customer:7", "--affiliation", "campaign", "--json")
+    assert world("record", "add", "customer:7", "--name", "Optik").code == 0
+    assert world("record", "set", "campaign:4711", "--relate", "agency=customer:7").code == 0
+
+    def listed(*options: str) -> list[str]:
+        return [one["id"] for one in world(*listing, *options).facts]
+
+    everything = ("--without-own", "--type", "email", "--topic", "other", "--external", "nora@optik.example")
+    assert listed(*everything, "--internal", ANNA, "--since", "2026-11-02", "--until", "2026-11-03") == [logged]
+    assert world("activity", "list", "customer:7", "--json").facts == []
+    for other in (
+        ("--type", "note"),
+        ("--topic", "offer"),
+        ("--external", ANNA),
+        ("--internal", LUCA),
+        ("--since", "2026-11-03"),
+        ("--until", "2026-11-02T10:00Z"),
+        ("--done",),
+        ("--open",),
+        ("--after", logged),
+    ):
+        assert listed(*other) == []
 
 
 def test_raw_gives_the_bytes_as_they_came(world: Run) -> None:

@@ -17,10 +17,11 @@ from mailgate.domain.activity import Activity, ActivityType, Side
 from mailgate.domain.listing import Wish
 from mailgate.domain.record import Edition, RecordKind, RecordRef
 from mailgate.domain.topic import topics
+from mailgate.errors import BadInput, NotFound
 from mailgate.store import tables
 from mailgate.store.database import Database
 from mailgate.store.identifiers import new_id
-from tests.store.admin import LUCA, Admin, administering
+from tests.store.admin import ANNA, LUCA, Admin, a_mail, administering
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 LUCA_TOO = "l.lang@muster.example"
@@ -226,3 +227,118 @@ def test_pages_of_every_size_join_to_the_whole(
         monkeypatch.setattr("mailgate.store.activities.PAGE", size)
         assert _ids(admin.activities.list(world.refs[own], wish, limit=1000)) == whole
         assert _ids(admin.activities.list(world.refs[own], wish, limit=size + 1)) == whole[: size + 1]
+
+
+# -- as people meet it ----------------------------------------------------------------------------------------------
+
+CONTACT, OTHER_CONTACT = RecordRef.parse("contact:1"), RecordRef.parse("contact:2")
+CUSTOMER, CAMPAIGN, OWN_CAMPAIGN = (RecordRef.parse(ref) for ref in ("customer:7", "campaign:4711", "campaign:4712"))
+DAYS = {CUSTOMER: 4, CONTACT: 3, CAMPAIGN: 2, OWN_CAMPAIGN: 1}
+
+
+@pytest.fixture
+def company(admin: Admin) -> Admin:
+    """A customer with two contacts; one campaign names it as its agency, the other is named by it."""
+    admin.user(ANNA, aliases=["a.muster@muster.example"])
+    admin.user(LUCA)
+    for name, given in (
+        ("contact:1", {"email": [NORA]}),
+        ("contact:2", {"email": [SHARED]}),
+        ("campaign:4712", {}),
+        ("customer:7", {"contact": ["boss=contact:1"], "relate": ["own=campaign:4712"]}),
+        ("campaign:4711", {"relate": ["agency=customer:7", "customer=customer:7"], "contact": ["main=contact:1"]}),
+    ):
+        admin.record(name, **given)
+    for number, (ref, day) in enumerate(DAYS.items()):
+        sent = f"Mon, 0{day} Nov 2026 10:00:00 +0000"
+        admin.log(a_mail(number, sent=sent).replace(b"nora@optik.example", NORA.encode()), ref)
+        other = a_mail(number + 10, sent=sent, sender=LUCA).replace(b"nora@optik.example", SHARED.encode())
+        admin.log(other, ref, sender=LUCA)
+    return admin
+
+
+def _on(listed: Iterator[Activity]) -> list[tuple[str, str]]:
+    return [(str(one.record), one.recorder) for one in listed]
+
+
+def test_on_a_contact_all_of_its_customer_that_it_took_part_in(company: Admin) -> None:
+    wish = Wish.read(affiliation=["customer"], external=NORA)
+    assert _on(company.activities.list(CONTACT, wish)) == [("customer:7", ANNA), ("contact:1", ANNA)]
+    alone = Wish.read(affiliation=["customer"], external=NORA, without_own=True)
+    assert _on(company.activities.list(CONTACT, alone)) == [("customer:7", ANNA)]
+
+
+@pytest.mark.parametrize(
+    ("record", "affiliation", "records"),
+    [
+        ("customer:7", ["campaign"], ["customer:7", "campaign:4711", "campaign:4712"]),
+        ("customer:7", ["contact"], ["customer:7", "contact:1"]),
+        ("customer:7", ["contact", "campaign"], ["customer:7", "contact:1", "campaign:4711", "campaign:4712"]),
+        ("customer:7", ["lead"], ["customer:7"]),
+        ("campaign:4711", ["customer"], ["customer:7", "campaign:4711"]),
+        ("campaign:4712", ["customer"], ["customer:7", "campaign:4712"]),
+        ("campaign:4712", ["contact", "campaign"], ["campaign:4712"]),
+        ("contact:1", ["campaign"], ["contact:1", "campaign:4711"]),
+        ("contact:2", ["customer"], []),
+    ],
+)
+def test_an_affiliation_is_one_relation_away_in_either_direction_and_any_role(
+    company: Admin, record: str, affiliation: list[str], records: list[str]
+) -> None:
+    listed = company.activities.list(RecordRef.parse(record), Wish.read(affiliation=affiliation, internal=ANNA))
+    assert [str(one.record) for one in listed] == records
+
+
+@pytest.mark.parametrize("email", [ANNA, "A.Muster@muster.example"])
+def test_an_internal_participant_is_meant_by_any_address(company: Admin, email: str) -> None:
+    assert _on(company.activities.list(CAMPAIGN, Wish.read(internal=email))) == [("campaign:4711", ANNA)]
+
+
+def test_nobody_took_part_in_nothing(company: Admin) -> None:
+    for wish in (Wish.read(external="x@y.example"), Wish.read(internal="x@y.example"), Wish.read(external=ANNA)):
+        assert list(company.activities.list(CAMPAIGN, wish)) == []
+
+
+def test_a_start_counts_and_an_end_does_not(company: Admin) -> None:
+    at = datetime(2026, 11, 2, 10, tzinfo=UTC)
+    second = timedelta(seconds=1)
+    for wish, found in (
+        (Wish(since=at), 2),
+        (Wish(since=at + second), 0),
+        (Wish(until=at), 0),
+        (Wish(until=at + second), 2),
+        (Wish(since=at, until=at), 0),
+    ):
+        assert len(list(company.activities.list(CAMPAIGN, wish))) == found
+
+
+def test_a_cursor_may_be_gone_or_on_another_record(company: Admin) -> None:
+    wish = Wish.read(affiliation=["campaign", "contact"])
+    whole = _ids(company.activities.list(CUSTOMER, wish))
+    by_anna = _ids(company.activities.list(CUSTOMER, Wish.read(affiliation=["campaign", "contact"], internal=ANNA)))
+    gone = by_anna[1]
+    behind = whole[whole.index(gone) + 1 :]
+    company.activities.delete(gone, as_email=ANNA)
+    assert _ids(company.activities.list(CUSTOMER, wish, after=gone)) == behind
+    assert _on(company.activities.list(OWN_CAMPAIGN, Wish.read(internal=LUCA), after=gone)) == [("campaign:4712", LUCA)]
+    with pytest.raises(NotFound, match="no activity"):
+        company.activities.list(CUSTOMER, wish, after=new_id())
+
+
+def test_a_deleted_activity_does_not_end_a_listing(company: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailgate.store.activities.PAGE", 2)
+    wish = Wish.read(affiliation=["campaign", "contact"], internal=ANNA)
+    whole = _ids(company.activities.list(CUSTOMER, wish))
+    listed = company.activities.list(CUSTOMER, wish)
+    assert next(listed).id == whole[0]
+    company.activities.delete(whole[2], as_email=ANNA)
+    assert _ids(listed) == [whole[1], whole[3]]
+
+
+def test_what_an_edition_lacks_is_not_listed(database: Database) -> None:
+    with administering(database, Edition.PUBLISHER) as admin:
+        admin.record("customer:7")
+        with pytest.raises(BadInput, match="in the edition publisher"):
+            admin.activities.list(CUSTOMER, Wish.read(affiliation=["publisher_contract"]))
+        with pytest.raises(BadInput, match="in the edition publisher"):
+            admin.activities.list(RecordRef.parse("publisher_contract:1"))
