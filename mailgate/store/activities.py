@@ -163,16 +163,18 @@ class Activities:
 
     def _find(self, connection: Connection, activity_id: str) -> Row[*tuple[object, ...]]:
         """Hold an activity, and say who recorded it."""
+        found = read_id(activity_id)
+        # held before it is read: a merge that is under way gives it another record
+        held = select(activity.c.id).where(activity.c.id == found).with_for_update()
+        if connection.execute(held).first() is None:
+            raise gone(connection, activity_id)
         statement = (
             select(activity.c.id, user_account.c.email, user_account.c.kind, record.c.kind.label("on"), record.c.ref)
             .join(user_account, user_account.c.id == activity.c.recorder_id)
             .join(record, record.c.id == activity.c.record_id)
-            .where(activity.c.id == read_id(activity_id))
-            .with_for_update(of=activity)
+            .where(activity.c.id == found)
         )
-        row = connection.execute(statement).first()
-        if row is None:
-            raise gone(connection, activity_id)
+        row = connection.execute(statement).one()
         check_edition(RecordRef(RecordKind(row.on), row.ref), self._edition)
         return row
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from sqlalchemy import event, select, text
@@ -7,6 +8,7 @@ from mailgate.domain.activity import Activity, Side
 from mailgate.domain.entry import UserEntry
 from mailgate.domain.record import RecordRef
 from mailgate.errors import BadInput, NotFound
+from mailgate.store import merging, register
 from mailgate.store.database import Database
 from mailgate.store.tables import audit, mail, removal
 from tests.store.admin import ACTOR, ANNA, CLIENT, LUCA, Admin, a_mail, administering
@@ -252,3 +254,15 @@ def test_whose_role_was_taken_still_deletes_what_they_recorded(admin: Admin) -> 
     (activity,) = admin.log(a_mail(), CAMPAIGN)
     admin.users.set(UserEntry.read(ANNA, take=["record_activities"]), actor=ACTOR)
     assert admin.activities.delete(activity, as_email=ANNA).state == "deleted"
+
+
+def test_an_activity_is_deleted_while_its_record_is_merged(admin: Admin) -> None:
+    (activity,) = admin.log(a_mail(), CAMPAIGN)
+    with ThreadPoolExecutor(1) as other:
+        with admin.database.write() as connection:
+            keys = register.keys(connection, [CAMPAIGN, OTHER])
+            merging.merge(connection, (CAMPAIGN, keys[CAMPAIGN]), (OTHER, keys[OTHER]))
+            deleting = other.submit(admin.activities.delete, activity, as_email=ANNA)
+            wait([deleting], timeout=0.3)  # it waits for the merge: on SQLite to begin at all
+            assert not deleting.done()
+        assert deleting.result(30).record == OTHER
