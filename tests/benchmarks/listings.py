@@ -2,7 +2,8 @@
 
 What is looked at keeps its width (one record, a customer with 2,000 campaigns), its depth grows with the store: the
 record with a tenth of all activities, the user in a fifth. Flat means that the largest store takes at most 1.5 times as
-long as the smallest. The figures are medians of turns in which every listing comes once, after one that counts nothing.
+long as the smallest. In a turn every listing is taken at each size, one right after the other; the first turn counts nothing. The
+figures are medians of the turns, and so is the ratio: of what was measured together, for machines differ by the minute.
 """
 
 import os
@@ -33,7 +34,7 @@ LISTINGS: tuple[Listing, ...] = tuple(
     for narrowed in FILTERS
     if narrowed != "everything of tasks"
 )
-Medians = Mapping[Listing, float]
+Turns = Mapping[Listing, list[tuple[float, ...]]]  # seconds at each size
 
 
 def run() -> None:
@@ -62,16 +63,12 @@ def _stores(engine: str) -> Iterator[dict[int, Database]]:
                 store.close()
 
 
-def _times(stores: Mapping[int, Database]) -> dict[int, Medians]:
-    """Take the sizes in turn, so that a slower moment of the machine hits them all."""
-    took: dict[tuple[int, Listing], list[float]] = {(size, one): [] for size in stores for one in LISTINGS}
-    for turn in range(TURNS + 1):
+def _times(stores: Mapping[int, Database]) -> Turns:
+    took: dict[Listing, list[tuple[float, ...]]] = {one: [] for one in LISTINGS}
+    for _ in range(TURNS + 1):
         for one in LISTINGS:
-            for size, store in stores.items():
-                seconds = _first_page(store, one)
-                if turn:
-                    took[size, one].append(seconds)
-    return {size: {one: statistics.median(took[size, one]) for one in LISTINGS} for size in stores}
+            took[one].append(tuple(_first_page(store, one) for store in stores.values()))
+    return {one: turns[1:] for one, turns in took.items()}
 
 
 def _first_page(store: Database, listing: Listing) -> float:
@@ -84,14 +81,13 @@ def _first_page(store: Database, listing: Listing) -> float:
     return time.perf_counter() - start
 
 
-def _print(engine: str, times: Mapping[int, Medians]) -> None:
-    print(f"\nfirst page on {engine}, milliseconds" + "".join(f"{size:>11}" for size in times) + "   ratio")
+def _print(engine: str, times: Turns) -> None:
+    print(f"\nfirst page on {engine}, milliseconds" + "".join(f"{size:>11}" for size in SIZES) + "   ratio")
     worst = 0.0
-    for place, narrowed in LISTINGS:
-        figures = [times[size][place, narrowed] for size in times]
-        ratio = figures[-1] / figures[0]
+    for (place, narrowed), turns in times.items():
+        ratio = statistics.median(seconds[-1] / seconds[0] for seconds in turns)
         worst = max(worst, ratio)
-        row = "".join(f"{seconds * 1000:11.1f}" for seconds in figures)
+        row = "".join(f"{statistics.median(at_size) * 1000:11.1f}" for at_size in zip(*turns, strict=True))
         print(f"{place + ', ' + narrowed:38}{row}{ratio:8.2f}{'' if ratio <= FLAT else '  not flat'}")
     print(f"worst ratio {worst:.2f}, flat is at most {FLAT}\n")
 
