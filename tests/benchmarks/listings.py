@@ -1,9 +1,10 @@
 """The first page of listings at 10,000, 100,000 and 1,000,000 activities, on both engines.
 
 What is looked at keeps its width (one record, a customer with 2,000 campaigns), its depth grows with the store: the
-record with a tenth of all activities, the user in a fifth. Flat means that the largest store takes at most 1.5 times as
-long as the smallest. In a turn every listing is taken at each size, one right after the other; the first turn counts nothing. The
-figures are medians of the turns, and so is the ratio: of what was measured together, for machines differ by the minute.
+record with a tenth of all activities, the user in a quarter. Flat means that the largest store takes at most 1.5 times
+as long as the smallest. In a turn every listing is taken at each size, one right after the other; the first turn counts
+nothing. The figures are medians of the turns, and so is the ratio: of what was measured together, for machines differ
+by the minute.
 """
 
 import os
