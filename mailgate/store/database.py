@@ -304,9 +304,10 @@ def _postgresql_engine(url: URL, *, size: int, read_only: bool) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def wait_no_longer(connection: Any, _record: object) -> None:
+    def settle(connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+            cursor.execute("SET jit = off")  # compiling takes longer than any statement of ours
         connection.commit()
 
     return engine

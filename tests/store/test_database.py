@@ -308,6 +308,15 @@ def test_the_short_scheme_means_the_same_driver(durable_postgres_url: str) -> No
     database.close()
 
 
+@pytest.mark.parametrize(("name", "value"), [("jit", "off"), ("lock_timeout", "20s")])
+def test_every_connection_is_settled(postgres_url: str, name: str, value: str) -> None:
+    opened = open_database(postgres_url, create=False, allow_unsafe=True)
+    for each in (opened.read, opened.write):
+        with each() as connection:
+            assert connection.exec_driver_sql(f"SHOW {name}").scalar_one() == value
+    opened.close()
+
+
 def test_a_database_that_is_not_there_is_named(postgres_url: str) -> None:
     with pytest.raises(Misconfigured, match="nowhere"):
         open_database(postgres_url.replace("/test_", "/nowhere_"), create=True)
