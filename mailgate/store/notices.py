@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy import insert as plain_insert
 
 from mailgate.domain.activity import Activity, ActivityType, Origin, Participant, Side
@@ -182,6 +182,8 @@ def _write(connection: Connection, key: int, new: NewNotice, number: str, ahead:
     ]
     if notes:
         connection.execute(plain_insert(activity_note), notes)
+    # last: this closes it, the database takes no further row of it (store.triggers)
+    connection.execute(update(activity).where(activity.c.id == number).values(fingerprint=new.fingerprint))
 
 
 def _row(new: NewNotice, number: str, key: int, recorder: int) -> dict[str, object]:
@@ -200,7 +202,6 @@ def _row(new: NewNotice, number: str, key: int, recorder: int) -> dict[str, obje
         "trust": TRUST,
         "subject": None if finished else joined(new.content).subject,
         "notification": new.kind,
-        "fingerprint": new.fingerprint,
     }
 
 

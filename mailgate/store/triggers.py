@@ -1,15 +1,20 @@
 """What the database itself refuses, by whatever client: the one list of triggers, for both engines.
 
-Content (``CONTENT``) is never changed: no column of it but those in ``MAY_CHANGE``. It is deleted only after the
-receipt of its activity says ``deleted`` or ``erased``; the bytes and readings of a mail when no activity refers to the
-mail any more. A receipt never goes back to ``kept``. Hand-made activities (origin ``manual``) are free.
+Content (``CONTENT``) is never changed: no column of it but those in ``MAY_CHANGE``, and the topic of a mail logged by
+BCC. It is deleted only after the receipt of its activity says ``deleted`` or ``erased``; the bytes and readings of a
+mail when no activity refers to the mail any more. A receipt never goes back to ``kept``. Hand-made activities (origin
+``manual``) are free, but never become logged ones.
+
+A mail of the system is closed by its ``fingerprint``: null while it is written, set once, with nothing else. From then
+on no row can be added to it. To a mail logged by BCC rows can be added: nothing closes it, as mails come in numbers.
 
 SQLite: ``INSERT OR REPLACE`` and ``UPDATE OR REPLACE`` delete the row in their way without asking the triggers for
 DELETE, so whatever would hit an existing key, or row id, is refused too (our own ``ON CONFLICT`` clauses meet that
 trigger as well: look before inserting). PostgreSQL: TRUNCATE is refused.
 
 A refusal is an integrity error of the driver's. The list is made from the tables, so that a new column is protected
-without anybody thinking of it. Limits: whoever may drop a trigger may do everything; adding rows is not refused.
+without anybody thinking of it. Limits: whoever may drop a trigger may do everything; new activities, readings of a
+mail, and rows of a mail logged by BCC can be added.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,15 +43,17 @@ from mailgate.store.tables import (
 
 _OF_READING = (reading_body, reading_party, document, link, reading_note)
 _OF_ACTIVITY = (activity_note, activity_content, activity_sent, activity_document, activity_link)
+_ON_ACTIVITY = (*_OF_ACTIVITY, participation)
 CONTENT = (mail, piece, reading, *_OF_READING, activity, *_OF_ACTIVITY, participation, receipt)
 
 # what is ours, or follows the register, and not what people sent
 MAY_CHANGE: Mapping[str, frozenset[str]] = {
     "mail": frozenset({"reading_id"}),
-    "activity": frozenset({"topic", "topic_by", "topic_at", "record_id"}),
-    "participation": frozenset({"side", "record_id", "activity_record_id"}),
+    "activity": frozenset({"record_id"}),
+    "participation": frozenset({"side", "record_id", "activity_record_id"}),  # the last follows activity.record_id
     "receipt": frozenset({"state", "at", "record_id", "identity"}),  # identity only together with record_id
 }
+_TOPIC = ("topic", "topic_by", "topic_at")
 
 _NAME = "mailgate_keep_"
 
@@ -75,9 +82,10 @@ def rules(dialect: str) -> Iterator[Rule]:
     for table in CONTENT:
         yield Rule(table.name, "UPDATE", _changes(table, dialect))
         yield Rule(table.name, "DELETE", _MAY_NOT_GO[table.name])
-        if dialect == "sqlite":
-            yield Rule(table.name, "INSERT", _taken(table))
-        else:
+        added = ([_taken(table)] if dialect == "sqlite" else []) + ([_CLOSED] if table in _ON_ACTIVITY else [])
+        if added:
+            yield Rule(table.name, "INSERT", " OR ".join(added))
+        if dialect == "postgresql":
             yield Rule(table.name, "TRUNCATE", "true")
 
 
@@ -118,7 +126,7 @@ def _changes(table: Table, dialect: str) -> str:
     if table is mail:
         return f"{content} OR NOT EXISTS {_OWN_READING}{row_moves}"
     if table is activity:
-        return f"(OLD.origin <> 'manual' AND ({content})) OR OLD.origin <> NEW.origin OR {place}{row_moves}"
+        return f"{_activity_changes()} OR OLD.origin <> NEW.origin OR {place}{row_moves}"
     if table in _OF_ACTIVITY:
         return f"(EXISTS {_LOGGED} AND ({content})) OR {place}{row_moves}"
     if table is receipt:
@@ -126,7 +134,22 @@ def _changes(table: Table, dialect: str) -> str:
         # merging two records that had the same mail gives one of the two receipts another identity
         renamed = "OLD.record_id = NEW.record_id AND OLD.identity <> NEW.identity"
         return f"{content} OR NOT ({_ONWARD}) OR ({moved}) OR ({renamed}){row_moves}"
+    if table is participation:
+        # merging moves the activity first
+        moved = f"OLD.activity_record_id <> NEW.activity_record_id AND NOT EXISTS {_ITS_ACTIVITY}"
+        return f"{content} OR ({moved}){row_moves}"
     return f"{content}{row_moves}"
+
+
+def _activity_changes() -> str:
+    free = {*MAY_CHANGE["activity"], *_TOPIC, "fingerprint"}
+    content = _differ([column.name for column in activity.columns if column.name not in free])
+    closing = "OLD.origin = 'system' AND OLD.fingerprint IS NULL"
+    return (
+        f"(OLD.origin <> 'manual' AND ({content}))"
+        f" OR (OLD.origin NOT IN ('manual', 'bcc') AND ({_differ(_TOPIC)}))"
+        f" OR (OLD.origin <> 'manual' AND NOT ({closing}) AND ({_differ(['fingerprint'])}))"
+    )
 
 
 def _differ(columns: Iterable[str]) -> str:
@@ -135,6 +158,13 @@ def _differ(columns: Iterable[str]) -> str:
 
 _OWN_READING = "(SELECT 1 FROM reading WHERE reading.id = NEW.reading_id AND reading.mail_sha256 = NEW.sha256)"
 _LOGGED = "(SELECT 1 FROM activity WHERE activity.id = OLD.activity_id AND activity.origin <> 'manual')"
+_CLOSED = (
+    "EXISTS (SELECT 1 FROM activity WHERE activity.id = NEW.activity_id"
+    " AND activity.origin <> 'manual' AND activity.fingerprint IS NOT NULL)"
+)
+_ITS_ACTIVITY = (
+    "(SELECT 1 FROM activity WHERE activity.id = NEW.activity_id AND activity.record_id = NEW.activity_record_id)"
+)
 _OTHER_RECEIPT = "(SELECT 1 FROM receipt WHERE receipt.record_id = NEW.record_id AND receipt.identity = NEW.identity)"
 _ONWARD = (
     "OLD.state = NEW.state OR (OLD.state = 'kept' AND NEW.state IN ('deleted', 'erased'))"
@@ -161,10 +191,7 @@ _MAY_NOT_GO: Mapping[str, str] = {
     "reading": "EXISTS (SELECT 1 FROM activity WHERE activity.mail_sha256 = OLD.mail_sha256)",
     **{table.name: _reading_in_use("OLD.reading_id") for table in _OF_READING},
     "activity": f"OLD.origin <> 'manual' AND NOT {_removed('OLD.id')}",
-    **{
-        table.name: f"EXISTS {_LOGGED} AND NOT {_removed('OLD.activity_id')}"
-        for table in (*_OF_ACTIVITY, participation)
-    },
+    **{table.name: f"EXISTS {_LOGGED} AND NOT {_removed('OLD.activity_id')}" for table in _ON_ACTIVITY},
     "receipt": "OLD.state = 'kept' AND EXISTS (SELECT 1 FROM activity WHERE activity.id = OLD.activity_id)",
 }
 
@@ -202,7 +229,7 @@ def _statements(dialect: str) -> Iterator[str]:
 
 
 def _body(rule: Rule) -> str:
-    row = {"UPDATE": "NEW", "DELETE": "OLD"}.get(rule.event, "NULL")
+    row = {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}.get(rule.event, "NULL")
     refuse = f"RAISE EXCEPTION '{rule.message}' USING ERRCODE = 'integrity_constraint_violation'"
     return f"BEGIN IF {rule.condition} THEN {refuse}; END IF; RETURN {row}; END"
 

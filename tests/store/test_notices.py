@@ -96,7 +96,11 @@ def _ids(admin: Admin, ref: RecordRef = CAMPAIGN) -> set[str]:
 FORBIDDEN = [
     "UPDATE activity SET subject = 'forged' WHERE origin = 'system'",
     "UPDATE activity SET origin = 'manual'",
+    "UPDATE activity SET origin = 'bcc'",
     "UPDATE activity SET fingerprint = 'forged'",
+    "UPDATE activity SET fingerprint = NULL",
+    "UPDATE activity SET topic = 'offer'",
+    "UPDATE activity SET topic_by = recorder_id, topic_at = recorded_at",
     "UPDATE activity_content SET text = 'forged'",
     "UPDATE activity_sent SET language = 'it'",
     "UPDATE activity_document SET name = 'forged'",
@@ -106,6 +110,13 @@ FORBIDDEN = [
     "DELETE FROM activity_document",
     "DELETE FROM piece",
     "DELETE FROM receipt",
+    "INSERT INTO activity_content SELECT id, 'en', 'forged', 'forged', NULL FROM activity",
+    "INSERT INTO activity_sent SELECT id, 'forged@firma.example', 'de' FROM activity",
+    "INSERT INTO activity_link SELECT id, 9, 'https://firma.example/' FROM activity",
+    "INSERT INTO activity_note SELECT id, 9, 'forged', 'forged' FROM activity",
+    "INSERT INTO activity_document SELECT activity_id, 9, name, type, size, sha256, upload FROM activity_document",
+    "INSERT INTO participation SELECT activity_id, 9, 'forged@firma.example', name, header, side, record_id,"
+    " activity_record_id, occurred_at FROM participation WHERE n = 1",
 ]
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from mailgate.domain.activity import Participant, Side
 from mailgate.domain.content import Content
 from mailgate.domain.document import NewDocument
 from mailgate.store import parts, tables, triggers
@@ -54,10 +55,20 @@ PROTECTED = {
 }
 OURS = {
     "mail": {"reading_id"},
-    "activity": {"topic", "topic_by", "topic_at", "record_id"},
+    "activity": {"record_id"},
     "participation": {"side", "record_id", "activity_record_id"},
     "receipt": {"state", "at", "record_id", "identity"},
 }
+TOPIC = {"topic", "topic_by", "topic_at"}  # of a mail logged by BCC, and of what was made by hand
+# what hangs on a system mail, complete with the mail
+OF_ACTIVITY = (
+    "activity_note",
+    "activity_content",
+    "activity_sent",
+    "activity_document",
+    "activity_link",
+    "participation",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ class Filled:
     first: str
     second: str
     manual: str
+    system: str
 
 
 @pytest.fixture
@@ -81,7 +93,7 @@ def _fill(database: Database) -> Filled:
     first, second = archive.keep(new_mail(to=[CAMPAIGN, CUSTOMER], exposed=True, notes=new_mail().mail.notes))
     archive.keep(new_mail(raw_mail(body="Anderer Text"), to=[CAMPAIGN]))  # with a note of its own
     archive.close()
-    _fill_system(database)
+    system = _fill_system(database)
     manual = new_id()
     with database.write() as connection:
         record = connection.scalar(text("SELECT record_id FROM activity"))
@@ -92,11 +104,11 @@ def _fill(database: Database) -> Filled:
         connection.execute(
             insert(tables.activity_note), {"activity_id": manual, "n": 1, "code": "language_ignored", "text": "x"}
         )
-    return Filled(database, first.activity or "", second.activity or "", manual)
+    return Filled(database, first.activity or "", second.activity or "", manual, system)
 
 
-def _fill_system(database: Database) -> None:
-    """Write a system mail with two of all that hangs on one."""
+def _fill_system(database: Database) -> str:
+    """Write a system mail with two of all that hangs on one, and close it."""
     number = new_id()
     documents = [NewDocument(f"{n}.pdf", "application/pdf", b"%PDF-1.4") for n in (1, 2)]
     contents = {"de": Content("Rechnung", "Guten Tag", "<p>Guten Tag</p>"), "en": Content("Invoice", "Hello")}
@@ -105,7 +117,7 @@ def _fill_system(database: Database) -> None:
         assert mail is not None
         row = {"id": number, "record_id": mail.record_id, "recorder_id": mail.recorder_id, "type": "email"}
         row |= {"topic": "billing", "origin": "system", "trust": "none", "subject": "Rechnung / Invoice"}
-        row |= {"occurred_at": NOW, "recorded_at": NOW, "notification": "invoice", "fingerprint": "f" * 64}
+        row |= {"occurred_at": NOW, "recorded_at": NOW, "notification": "invoice"}
         connection.execute(insert(tables.activity), row)
         receipt = {"record_id": mail.record_id, "identity": "e" * 64, "state": "kept", "activity_id": number, "at": NOW}
         connection.execute(insert(tables.receipt), receipt)
@@ -113,6 +125,15 @@ def _fill_system(database: Database) -> None:
         parts.write_sent(connection, number, {"one@kunde.example": ["de", "en"]})
         parts.write_links(connection, number, ["https://kunde.example/1", "https://kunde.example/2"])
         parts.write_documents(connection, number, uploaded)
+        people = [
+            Participant(email=f"{one}@kunde.example", name="", header="to", side=Side.EXTERNAL)
+            for one in ("one", "two")
+        ]
+        parts.write_participants(connection, number, mail.record_id, NOW, people)
+        notes = [{"activity_id": number, "n": n, "code": "language_ignored", "text": "x"} for n in (1, 2)]
+        connection.execute(insert(tables.activity_note), notes)
+        connection.execute(update(tables.activity).where(tables.activity.c.id == number).values(fingerprint="f" * 64))
+    return number
 
 
 def _refused(database: Database, *statements: object) -> None:
@@ -159,6 +180,8 @@ def test_no_column_of_content_can_be_changed(filled: Filled) -> None:
         table = CONTENT[table_name]
         column = table.c[column_name]
         here = [row for row in rows(filled.database, table) if filled.manual not in row.values()]
+        if column_name in TOPIC:
+            here = [row for row in here if row["origin"] != "bcc"]
         assert here, f"{table_name} is empty: nothing would be tried"
         where = [key == here[0][key.name] for key in table.primary_key]
         _refused(filled.database, update(table).where(*where).values({column: _changed(column, here[0][column_name])}))
@@ -169,7 +192,7 @@ def test_an_activity_of_each_origin_but_by_hand_is_kept_as_it_is(filled: Filled,
     number = new_id()
     with filled.database.write() as connection:
         row = dict(connection.execute(text("SELECT * FROM activity WHERE origin = 'bcc'")).mappings().first() or {})
-        values = {**row, "origin": origin}
+        values = {**row, "origin": origin, "fingerprint": None if origin == "bcc" else "f" * 64}
         columns = ", ".join(values)
         # the id as each engine stores it
         values["id"] = number.replace("-", "") if filled.database.kind == "sqlite" else number
@@ -178,7 +201,7 @@ def test_an_activity_of_each_origin_but_by_hand_is_kept_as_it_is(filled: Filled,
         )
     activity = tables.activity
     for column in activity.columns:
-        if column.name not in OURS["activity"]:
+        if column.name not in OURS["activity"] and not (origin == "bcc" and column.name in TOPIC):
             (before,) = [each for each in rows(filled.database, activity) if each["id"] == number]
             values = {column: _changed(column, before[column.name])}
             _refused(filled.database, update(activity).where(activity.c.id == number).values(values))
@@ -186,11 +209,78 @@ def test_an_activity_of_each_origin_but_by_hand_is_kept_as_it_is(filled: Filled,
 
 
 def test_what_is_ours_may_change(filled: Filled) -> None:
+    topics = "UPDATE activity SET topic = 'offer', topic_by = recorder_id, topic_at = occurred_at"
     with filled.database.write() as connection:
-        _run(connection, "UPDATE activity SET topic = 'offer', topic_by = recorder_id, topic_at = occurred_at")
+        _run(connection, f"{topics} WHERE origin IN ('bcc', 'manual')")
         record = connection.scalar(text("SELECT id FROM record WHERE kind = 'deal_group'"))
         _run(connection, f"UPDATE activity SET record_id = {record}", "UPDATE participation SET side = 'internal'")
-    assert {row["topic"] for row in rows(filled.database, tables.activity)} == {"offer"}
+        _run(connection, f"UPDATE participation SET activity_record_id = {record}")
+    assert {(row["origin"], row["topic"]) for row in rows(filled.database, tables.activity)} == {
+        ("bcc", "offer"),
+        ("manual", "offer"),
+        ("system", "billing"),
+    }
+
+
+def test_a_participation_stands_on_the_record_of_its_activity(filled: Filled) -> None:
+    _refused(
+        filled.database,
+        "UPDATE participation SET activity_record_id = (SELECT id FROM record WHERE kind = 'deal_group')",
+    )
+
+
+@pytest.mark.parametrize("name", OF_ACTIVITY)
+def test_a_system_mail_is_complete_once_it_is_kept(filled: Filled, name: str) -> None:
+    table = CONTENT[name]
+    (one, *_) = [row for row in rows(filled.database, table) if row["activity_id"] == filled.system]
+    key = [column for column in table.primary_key if column.name != "activity_id"][-1]
+    added = {**one, key.name: 1000 if isinstance(key.type, Integer) else "xx"}
+    _refused(filled.database, insert(table).values(added))
+
+
+@pytest.mark.parametrize("name", OF_ACTIVITY)
+def test_nothing_that_hangs_on_another_activity_moves_to_a_system_mail(filled: Filled, name: str) -> None:
+    table = CONTENT[name]
+    with filled.database.write() as connection:
+        connection.execute(insert(table).values(_one_for(table, filled.manual)))
+    here = table.c.activity_id == filled.manual
+    _refused(filled.database, update(table).where(here).values(activity_id=filled.system))
+
+
+def _one_for(table: Table, activity_id: str) -> dict[str, Any]:
+    """A row unlike all others."""
+    row: dict[str, Any] = {column.name: _changed(column, None) for column in table.columns if not column.nullable}
+    return {**row, "activity_id": activity_id}
+
+
+@pytest.mark.parametrize("origin", LOGGED)
+def test_only_a_system_mail_is_ever_closed_and_once(filled: Filled, origin: str) -> None:
+    activity = tables.activity
+    number = new_id()
+    with filled.database.write() as connection:
+        like = connection.execute(select(activity).where(activity.c.id == filled.first)).mappings().one()
+        connection.execute(insert(activity), {**like, "id": number, "origin": origin, "fingerprint": None})
+    closing = update(activity).where(activity.c.id == number)
+    _refused(filled.database, closing.values(fingerprint="f" * 64, subject="forged"))
+    _refused(filled.database, closing.values(origin="manual"))
+    if origin != "system":
+        _refused(filled.database, closing.values(fingerprint="f" * 64))
+        return
+    with filled.database.write() as connection:
+        connection.execute(closing.values(fingerprint="f" * 64))
+    _refused(filled.database, closing.values(fingerprint="e" * 64))
+    _refused(filled.database, closing.values(fingerprint=None))
+
+
+def test_rows_may_be_added_to_what_is_no_system_mail(filled: Filled) -> None:
+    note = tables.activity_note
+    added = [{"activity_id": one, "n": 77, "code": "x", "text": "x"} for one in (filled.first, filled.manual)]
+    with filled.database.write() as connection:
+        connection.execute(insert(note), added)
+    assert {row["activity_id"] for row in rows(filled.database, note) if row["n"] == 77} == {
+        filled.first,
+        filled.manual,
+    }
 
 
 def test_a_hand_made_activity_may_be_changed_and_deleted(filled: Filled) -> None:
