@@ -175,13 +175,17 @@ class _UserImport:
         emails = {email for row in rows if row.entry for email in users.addresses_of(row.entry)}
         owners: dict[str, StoredUser | None] = {**users.load(connection, emails), **self.dry}
         changes: list[UserChange] = []
-        outcomes = [self._row(row, owners, changes) for row in rows]
+        outcomes = [self._row(connection, row, owners, changes) for row in rows]
         if not self.writer.dry_run:
             users.save(connection, changes, self.writer.actor, self.writer.now())
         return outcomes
 
     def _row(
-        self, row: _Judged[UserEntry], owners: dict[str, StoredUser | None], changes: list[UserChange]
+        self,
+        connection: Connection,
+        row: _Judged[UserEntry],
+        owners: dict[str, StoredUser | None],
+        changes: list[UserChange],
     ) -> RowOutcome:
         if row.entry is None:
             return row.failed(row.error)
@@ -191,6 +195,7 @@ class _UserImport:
                 {email: owner for email in users.addresses_of(row.entry) if (owner := owners.get(email))},
                 self.domain,
             )
+            users.check_kind(connection, change)
         except BadInput as error:
             return row.failed(error)
         changes.append(change)

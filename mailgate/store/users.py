@@ -2,7 +2,8 @@
 
 An address belongs to one user only, be it as main address or alias, and no record address is a user's. A user is named
 by any of its addresses. Refuses, with ``BadInput``: adding who exists, an address that is taken, removing a user whom
-activities or audit need. ``NotFound`` names the user who isn't there.
+activities or audit need, making a user who has activities a system user or no longer one: what a system user recorded
+nobody deletes, what others did they may. ``NotFound`` names the user who isn't there.
 
 ``load``, ``plan`` and ``save`` work on many users at once, for imports; they hold no rule twice.
 """
@@ -142,6 +143,7 @@ class Users:
         return again.write(self._database, work)
 
     def _save(self, connection: Connection, change: UserChange, actor: str) -> User:
+        check_kind(connection, change)
         save(connection, [change], actor, self._now())
         return change.after
 
@@ -175,6 +177,21 @@ def plan(entry: UserEntry, stored: Mapping[str, StoredUser], domain: str) -> Use
         if is_ours(email, domain):
             raise BadInput(f"{email} is at {domain}, where the record addresses are: it can't be a user's")
     return UserChange(before, after)
+
+
+def check_kind(connection: Connection, change: UserChange) -> None:
+    """Refuse a change to or from ``system`` of a user who has activities: it would change who may delete them."""
+    if change.before is None:
+        return
+    old, new = change.before.user.kind, change.after.kind
+    if old is new or UserKind.SYSTEM not in (old, new):
+        return
+    # takes no lock: what is logged meanwhile and unseen counts as logged after the change, which nothing forbids
+    if connection.execute(select(exists().where(activity.c.recorder_id == change.before.id))).scalar_one():
+        raise BadInput(
+            f"{change.after.email} has activities and stays of kind {old.value}: make a user of its own of kind "
+            f"{new.value} (mailgate user add)"
+        )
 
 
 def save(connection: Connection, changes: Sequence[UserChange], actor: str, at: datetime) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from mailgate.domain.activity import Activity, Participant, Side
 from mailgate.domain.content import Content
 from mailgate.domain.dispatch import MAX_RECIPIENTS
 from mailgate.domain.document import NewDocument
+from mailgate.domain.entry import UserEntry
 from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import Edition, RecordRef
 from mailgate.domain.user import Language
@@ -115,8 +118,10 @@ FORBIDDEN = [
     "INSERT INTO activity_link SELECT id, 9, 'https://firma.example/' FROM activity",
     "INSERT INTO activity_note SELECT id, 9, 'forged', 'forged' FROM activity",
     "INSERT INTO activity_document SELECT activity_id, 9, name, type, size, sha256, upload FROM activity_document",
-    "INSERT INTO participation SELECT activity_id, 9, 'forged@firma.example', name, header, side, record_id,"
-    " activity_record_id, occurred_at FROM participation WHERE n = 1",
+    (
+        "INSERT INTO participation (activity_id, n, email, side, activity_record_id, occurred_at)"
+        " SELECT activity_id, 9, 'forged@firma.example', side, activity_record_id, occurred_at FROM participation"
+    ),
 ]
 
 
@@ -166,6 +171,36 @@ def test_what_a_system_user_recorded_only_erasure_removes(admin: Admin) -> None:
     admin.activities.erase(made.id, reason="by law", actor=ACTOR, as_email=LUCA)
     with pytest.raises(BadInput, match="erased by an administrator"):
         log(admin.database, triggered_by=CRM)
+
+
+@pytest.mark.parametrize(("email", "kind"), [(CRM, "person"), (CRM, "shared"), (ANNA, "system")])
+def test_who_has_activities_becomes_no_system_user_and_stays_one(admin: Admin, email: str, kind: str) -> None:
+    made = log(admin.database, triggered_by=email)
+    before = admin.users.show(email)
+    says = f"{email} has activities and stays of kind {before.kind.value}: make a user of its own of kind {kind}"
+    with pytest.raises(BadInput, match=re.escape(says)):
+        admin.users.set(UserEntry.read(email, kind=kind, language="fr"), actor=ACTOR)
+    assert admin.users.show(email) == before
+    for dry_run in (True, False):
+        file = BytesIO(f"email,name,kind\n{email},,{kind}\nx{dry_run}@muster.example,X,{kind}\n".encode())
+        failed, added = admin.imports.users(file, actor=ACTOR, dry_run=dry_run)
+        assert (failed.outcome.value, failed.error, added.outcome.value) == (
+            "failed",
+            f"{says} (mailgate user add)",
+            "added",
+        )
+    assert admin.users.show(email) == before
+    assert admin.activities.show(made.id) == made
+
+
+@pytest.mark.parametrize("kinds", [("person", "system"), ("system", "shared"), ("person", "shared")])
+def test_who_has_none_and_whoever_is_no_system_user_becomes_what_you_say(admin: Admin, kinds: tuple[str, str]) -> None:
+    email = "new@muster.example"
+    admin.user(email, kind=kinds[0])
+    if "system" not in kinds:
+        log(admin.database, triggered_by=email)
+    assert admin.users.set(UserEntry.read(email, kind=kinds[1], name="N"), actor=ACTOR).kind.value == kinds[1]
+    assert admin.users.set(UserEntry.read(email, kind=kinds[1], name="M"), actor=ACTOR).name == "M"
 
 
 def test_logging_can_not_be_switched_off(admin: Admin) -> None:
