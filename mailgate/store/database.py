@@ -1,8 +1,10 @@
 """The one way to a database: opening it safely, reading, writing, and its errors in our words.
 
 ``open_database`` takes a URL of SQLite or PostgreSQL and gives a ``Database``: ``read()`` and ``write()`` are
-transactions on connections from two pools, so that look-ups never wait for the writer. What is read in one ``read()``
-belongs together (SQLite) and can't be written to.
+transactions on connections from two pools, so that look-ups never wait for the writer. On both engines one ``read()``
+sees the database as it was at its first statement, whatever is committed meanwhile, and can't write: so what it reads
+belongs together, and it never has to be done again. What must hold until a commit is read, and held, in ``write()``,
+which on PostgreSQL sees at each statement what is committed by then.
 
 SQLite: the newest library at hand (``pysqlite3`` on Linux, else the one of Python) and WAL, if that library is free of
 the bug by which two connections corrupt a WAL file; else a rollback journal. Every commit is on disk when ``write()``
@@ -60,7 +62,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection that can't write; its look-ups don't wait for writers."""
+        """Give a connection that can't write and sees one moment; its look-ups don't wait for writers."""
         with _translated(), self._readers.connect() as connection:
             yield connection
 
@@ -299,6 +301,8 @@ def _postgresql_engine(url: URL, *, size: int, read_only: bool) -> Engine:
         pool_timeout=LOCK_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,
+        # all that is read in one transaction is of one moment; without writing none can fail to serialise
+        isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
         execution_options={"postgresql_readonly": True} if read_only else {},
         connect_args={key: value for key, value in options.items() if key not in url.query},
     )

@@ -71,6 +71,17 @@ def test_look_ups_do_not_wait_for_a_writer(database: Database) -> None:
         assert rows(database, tables.audit) == []  # neither waits nor sees what isn't committed
 
 
+def test_what_is_read_in_one_go_is_of_one_moment(database: Database) -> None:
+    _write(database)
+    count = text("SELECT count(*) FROM audit")
+    with database.read() as connection:
+        before = connection.scalar(count)
+        _write(database)
+        during = connection.scalar(count)
+    with database.read() as connection:
+        assert (before, during, connection.scalar(count)) == (1, 1, 2)
+
+
 def test_many_threads_read_and_write_at_once(database: Database) -> None:
     def work(_number: int) -> None:
         for _ in range(10):
