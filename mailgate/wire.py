@@ -263,22 +263,21 @@ check_documents: Callable[[Sequence[str]], None] = handmade.check_documents
 new_document: Callable[[int, str, bytes, int], NewDocument] = handmade.new_document
 
 
-def read_moment(text: str) -> datetime:
-    """Read ISO 8601: a day (its first moment in UTC) or a time, in UTC unless it says otherwise."""
+def read_moment(text: str, field: str) -> datetime:
+    """Read ISO 8601: a day (its first moment in UTC) or a time, in UTC unless it says otherwise.
+
+    ``field`` is the option's or key's name, with which a refusal begins.
+    """
     try:
         at = datetime.fromisoformat(text.strip())
         return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadInput(f"{text[:80]!a} is no time: write 2026-11-22 or 2026-11-22T09:30:00Z") from None
+        raise BadInput(f"{field} {text[:80]!a} is no time: write 2026-11-22 or 2026-11-22T09:30:00Z") from None
 
 
 def handmade_entry(*, at: str | None = None, **typed: Any) -> HandmadeEntry:
     """Read what was typed about a hand-made activity; the fields are those of ``HandmadeEntry.read``."""
-    try:
-        moment_given = None if at is None else read_moment(at)
-    except BadInput as error:
-        raise BadInput(f"at: {error}") from None
-    return HandmadeEntry.read(at=moment_given, **typed)
+    return HandmadeEntry.read(at=None if at is None else read_moment(at, "at:"), **typed)
 
 
 def topics(kind: str, edition: str) -> tuple[Topic, ...]:

@@ -56,8 +56,8 @@ def list_(
         topic=topic,
         external=external,
         internal=internal,
-        since=None if since is None else wire.read_moment(since),
-        until=None if until is None else wire.read_moment(until),
+        since=None if since is None else wire.read_moment(since, "--since"),
+        until=None if until is None else wire.read_moment(until, "--until"),
         done=done,
         open=open_,
     )

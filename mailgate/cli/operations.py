@@ -116,7 +116,7 @@ def ledger(
         found = desk.ledger.list(
             message_id=message_id,
             record=None if record is None else wire.record_ref(record),
-            since=None if since is None else wire.read_moment(since),
+            since=None if since is None else wire.read_moment(since, "--since"),
             verdict=verdict,
             reason=reason,
         )

@@ -176,7 +176,8 @@ def _check_extras(after: HandmadeActivity, *, done: bool) -> None:
     for field, types in EXTRAS.items():
         if there[field] and after.type not in types:
             way = "use mailgate activity undone first" if field == "done" else 'leave it out, or take it away with ""'
-            raise BadInput(f"{field}: a {after.type.value} has none, only {' and '.join(types)}: {way}")
+            what = f"an activity of type {after.type.value}"
+            raise BadInput(f"{field}: {what} has none, only {' and '.join(types)}: {way}")
     if after.due_on and after.remind_on and after.remind_on > after.due_on:
         raise BadInput(f"remind: {after.remind_on} is after the due date {after.due_on}: choose that day or one before")
 

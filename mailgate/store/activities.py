@@ -54,7 +54,7 @@ class Activities:
         check_edition(ref, self._edition)
         wish.check(ref, self._edition)
         if limit < 1:
-            raise BadInput(f"a limit of {limit} lists nothing: give at least 1")
+            raise BadInput(f"--limit {limit} lists nothing: give at least 1")
         with self._database.read() as connection:
             keys = register.keys(connection, [ref])
             if ref not in keys:

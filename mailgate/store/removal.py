@@ -58,7 +58,8 @@ def delete_content(
     if row is None:
         raise NotFound(f"no activity {activity_id}")
     kinds = _own_kinds(connection, activity_id)
-    kinds += [word for word, value in (("place", row.place), ("due date", row.due_on)) if value]
+    extras = (("place", row.place), ("due date", row.due_on), ("reminder", row.remind_on))
+    kinds += [word for word, value in extras if value]
     take_documents(connection, activity_id)
     for table in _OF_ACTIVITY:
         connection.execute(delete(table).where(table.c.activity_id == activity_id))

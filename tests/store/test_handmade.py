@@ -559,6 +559,20 @@ def test_damaged_bytes_are_not_handed_out(desk: Desk) -> None:
         parts.document_bytes(connection, NOBODY, shown)
 
 
+@pytest.mark.parametrize(
+    ("extras", "kinds"),
+    [
+        ({"type_": "task", "due": "2026-12-24", "remind": "2026-12-20"}, "subject, due date, reminder"),
+        ({"type_": "task", "due": "2026-12-24"}, "subject, due date"),
+        ({"type_": "task", "remind": "2026-12-20"}, "subject, reminder"),
+        ({"type_": "meeting", "place": "Bern"}, "subject, place"),
+        ({}, "subject"),
+    ],
+)
+def test_place_and_days_that_went_are_named(desk: Desk, extras: dict[str, Any], kinds: str) -> None:
+    assert desk.activities.delete(desk.add(**extras).id, as_email=ANNA).kinds == kinds
+
+
 @pytest.mark.parametrize("how", ["delete", "erase"])
 def test_taken_away_it_leaves_a_trace_and_no_bytes(desk: Desk, how: str) -> None:
     made = desk.add(

@@ -177,13 +177,13 @@ def test_a_receipt_says_that_the_mail_cant_come_back() -> None:
     ],
 )
 def test_moments_that_are_read(text: str, moment: datetime) -> None:
-    assert wire.read_moment(text) == moment
+    assert wire.read_moment(text, "--since") == moment
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "02.11.2026", "0001-01-01T00:00:00+14:00", "\x1b[1m"])
 def test_moments_that_are_refused(text: str) -> None:
-    with pytest.raises(BadInput, match="is no time: write 2026-11-22"):
-        wire.read_moment(text)
+    with pytest.raises(BadInput, match=r"^--since .* is no time: write 2026-11-22"):
+        wire.read_moment(text, "--since")
 
 
 @pytest.mark.parametrize("read", [wire.record_ref, wire.record_entry])

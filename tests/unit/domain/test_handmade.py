@@ -68,7 +68,7 @@ def test_each_type_has_its_extra_fields_and_no_other(type_: str, extras: set[str
     if field in extras:
         assert getattr(_added(**given), name) == value
     else:
-        with pytest.raises(BadInput, match=f"^{field}: a {type_} has none, only "):
+        with pytest.raises(BadInput, match=f"^{field}: an activity of type {type_} has none, only "):
             _added(**given)
 
 
@@ -356,13 +356,25 @@ def test_an_empty_list_is_not_a_list_that_is_not_given(field: str) -> None:
 @pytest.mark.parametrize(
     ("before", "typed", "says"),
     [
-        (_there(type=ActivityType.MEETING, place="Bern"), {"type_": "call"}, "^place: a call has none"),
-        (_there(type=ActivityType.TASK, due_on=date(2026, 12, 24)), {"type_": "note"}, "^due: a note has none"),
-        (_there(type=ActivityType.TASK, remind_on=date(2026, 12, 24)), {"type_": "lunch"}, "^remind: a lunch has none"),
-        (_there(type=ActivityType.TASK, done_at=NOW), {"type_": "call"}, "^done: a call has none.*activity undone"),
+        (_there(type=ActivityType.MEETING, place="Bern"), {"type_": "call"}, "^place: .* of type call has none"),
+        (
+            _there(type=ActivityType.TASK, due_on=date(2026, 12, 24)),
+            {"type_": "note"},
+            "^due: .* of type note has none",
+        ),
+        (
+            _there(type=ActivityType.TASK, remind_on=date(2026, 12, 24)),
+            {"type_": "lunch"},
+            "^remind: .* of type lunch has none",
+        ),
+        (
+            _there(type=ActivityType.TASK, done_at=NOW),
+            {"type_": "call"},
+            "^done: .* of type call has none.*activity undone",
+        ),
         (_there(type=ActivityType.TASK, remind_on=date(2026, 12, 24)), {"due": "2026-12-23"}, "^remind: 2026-12-24 is"),
         (_there(type=ActivityType.TASK, due_on=date(2026, 12, 24)), {"remind": "2026-12-25"}, "^remind: 2026-12-25 is"),
-        (_there(), {"place": "Bern"}, "^place: a note has none"),
+        (_there(), {"place": "Bern"}, "^place: .* of type note has none"),
         (_there(), {"subject": ""}, "^subject: can't be empty"),
         (_there(), {"topic": "payout"}, "topic 'payout' .*campaign"),
     ],
