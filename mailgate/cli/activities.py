@@ -32,7 +32,8 @@ def list_(
     type_: Annotated[str | None, typer.Option("--type", metavar="T", help="For example email.")] = None,
     topic: Annotated[str | None, typer.Option("--topic", metavar="T", help="For example offer.")] = None,
     external: Annotated[
-        str | None, typer.Option("--external", metavar="EMAIL", help="A contact or stranger took part.")
+        str | None,
+        typer.Option("--external", metavar="WHO", help="EMAIL, contact:REF or lead:REF: it took part."),
     ] = None,
     internal: Annotated[str | None, typer.Option("--internal", metavar="EMAIL", help="A user took part.")] = None,
     since: Annotated[

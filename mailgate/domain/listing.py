@@ -5,7 +5,8 @@ edition. All that is given must hold. ``since`` is inclusive, ``until`` is not: 
 the next.
 
 Refuses, with ``BadInput`` that names the option and the value: what is no kind of record, type, time or address; a
-topic that no listed kind has; a kind that the edition lacks; and what could list nothing: the record's own left out
+topic that no listed kind has; a kind that the edition lacks; an external participant that is another record than a
+contact or lead; and what could list nothing: the record's own left out
 and no other asked for, done or open of a type other than task, an end before the start.
 """
 
@@ -21,6 +22,8 @@ from mailgate.domain.record import Edition, RecordKind, RecordRef, exists_in
 from mailgate.domain.topic import topics
 from mailgate.errors import BadInput
 
+PERSONS = (RecordKind.CONTACT, RecordKind.LEAD)  # the records that take part
+
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -28,14 +31,15 @@ _Word = TypeVar("_Word", bound=StrEnum)
 class Wish:
     """The narrowing and widening of one listing; nothing given lists all activities of the record itself.
 
-    ``done`` is of tasks: ``False`` lists the open ones. ``external`` and ``internal`` are folded addresses.
+    ``done`` is of tasks: ``False`` lists the open ones. ``external`` and ``internal`` are folded addresses;
+    ``external`` may be a contact or lead instead, who needn't have any.
     """
 
     affiliations: tuple[RecordKind, ...] = ()
     own: bool = True
     type: ActivityType | None = None
     topic: str | None = None
-    external: str | None = None
+    external: str | RecordRef | None = None
     internal: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -64,7 +68,7 @@ class Wish:
             own=not without_own,
             type=None if type is None else _word(ActivityType, "type", type),
             topic=None if topic is None else topic.strip().lower(),
-            external=None if external is None else _address("external", external),
+            external=None if external is None else _external(external),
             internal=None if internal is None else _address("internal", internal),
             since=since,
             until=until,
@@ -106,6 +110,20 @@ def _word(kind: type[_Word], option: str, text: str) -> _Word:
     if word not in set(kind):
         raise BadInput(f"--{option} {text!r} is unknown: choose one of {', '.join(kind)}")
     return kind(word)
+
+
+def _external(text: str) -> str | RecordRef:
+    """Read KIND:REF, or an address: none begins with a word and a colon (RFC 5321 4.1.2)."""
+    kind, colon, _ = text.partition(":")
+    if not colon or kind not in set(RecordKind):
+        return _address("external", text)
+    try:
+        ref = RecordRef.parse(text)
+    except BadInput as error:
+        raise BadInput(f"--external {error}") from None
+    if ref.kind not in PERSONS:
+        raise BadInput(f"--external {ref}: takes no part in anything: name a contact, a lead or an e-mail address")
+    return ref
 
 
 def _address(option: str, text: str) -> str:

@@ -43,8 +43,9 @@ from sqlalchemy import (
 )
 
 from mailgate.domain.activity import ActivityType, Side
-from mailgate.domain.listing import Wish
-from mailgate.domain.record import RecordKind
+from mailgate.domain.listing import PERSONS, Wish
+from mailgate.domain.record import RecordRef
+from mailgate.store import register
 from mailgate.store.tables import (
     activity,
     participation,
@@ -59,7 +60,6 @@ STRETCH = 200  # places by which it is judged what leads
 # where places are tested: a stretch has so many for each that is wanted, the next is longer, up to the longest
 FIRST_STEP, GROWTH, LONGEST_STEP = 4, 4, 2000
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)  # before anything happened
-_PERSONS = (RecordKind.CONTACT, RecordKind.LEAD)
 # as text in the statement: an engine must know it to use an index over tasks
 _TASK = literal(ActivityType.TASK.value, activity.c.type.type, literal_execute=True)
 
@@ -104,7 +104,7 @@ class Search:
 
 
 def prepare(connection: Connection, record_id: int, wish: Wish, after: Place | None) -> Search:
-    """Look up which records and whom a wish means, and choose what leads."""
+    """Look up which records and whom a wish means, and choose what leads; ``NotFound`` for a contact or lead."""
     search = Search(
         records=_records(connection, record_id, wish),
         wish=wish,
@@ -149,13 +149,27 @@ def _records(connection: Connection, own: int, wish: Wish) -> Sequence[int]:
     return sorted({*found, *([own] if wish.own else [])})
 
 
-def _external(connection: Connection, email: str) -> _Person:
-    linked = (
+def _external(connection: Connection, who: str | RecordRef) -> _Person:
+    """Give a person by an address of its own or as a record.
+
+    Of a record, an address that others have too isn't the person's: what came to it is theirs who it is linked to.
+    """
+    if isinstance(who, str):
+        return _Person(Side.EXTERNAL, (who,), connection.scalars(_owners(who)).all())
+    keys = register.keys(connection, [who])
+    if who not in keys:
+        raise register.not_found(who)
+    emails = connection.scalars(select(record_email.c.email).where(record_email.c.record_id == keys[who])).all()
+    own = [email for email in emails if len(connection.scalars(_owners(email)).all()) == 1]
+    return _Person(Side.EXTERNAL, own, (keys[who],))
+
+
+def _owners(email: str) -> Select[Any]:
+    return (
         select(record_email.c.record_id)
         .join(record, record.c.id == record_email.c.record_id)
-        .where(record_email.c.email == email, record.c.kind.in_(_PERSONS))
+        .where(record_email.c.email == email, record.c.kind.in_(PERSONS))
     )
-    return _Person(Side.EXTERNAL, (email,), connection.scalars(linked).all())
 
 
 def _internal(connection: Connection, email: str) -> _Person:
@@ -193,7 +207,9 @@ def _sequences(connection: Connection, search: Search) -> list[_Sequences]:
     emails = [literal(email, participation.c.email.type) for email in person.emails]
     records = [literal(key, BigInteger) for key in person.records]
     named = (participation.c.email, participation.c.side == person.side)
-    found = [_Sequences(_times(listed, emails), lambda keys: _of_person(keys, *named))]
+    found: list[_Sequences] = []
+    if emails:
+        found.append(_Sequences(_times(listed, emails), lambda keys: _of_person(keys, *named)))
     if records:
         found.append(_Sequences(_times(listed, records), lambda keys: _of_person(keys, participation.c.record_id)))
     return found

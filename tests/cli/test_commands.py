@@ -79,6 +79,8 @@ REFUSALS: list[tuple[str, int, str]] = [
     ("activity list campaign:4711 --type letter", 65, "--type 'letter'"),
     ("activity list campaign:4711 --topic payout", 65, "--topic 'payout'"),
     ("activity list campaign:4711 --external nonsense", 65, "--external 'nonsense'"),
+    ("activity list campaign:4711 --external contact:99", 66, "contact:99"),
+    ("activity list campaign:4711 --external customer:1", 65, "--external customer:1"),
     ("activity list campaign:4711 --internal nonsense", 65, "--internal 'nonsense'"),
     ("activity list campaign:4711 --since yesterday", 65, "--since 'yesterday'"),
     ("activity list campaign:4711 --until 2026-02-30", 65, "--until '2026-02-30'"),
@@ -347,6 +349,7 @@ def test_a_listing_is_widened_and_narrowed(world: Run) -> None:
 
     everything = ("--without-own", "--type", "email", "--topic", "other", "--external", "nora@optik.example")
     assert listed(*everything, "--internal", ANNA, "--since", "2026-11-02", "--until", "2026-11-03") == [logged]
+    assert listed("--external", "contact:12") == [logged]
     assert world("activity", "list", "customer:7", "--json").facts == []
     for other in (
         ("--type", "note"),

@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from mailgate.domain.activity import Activity, ActivityType, Side
+from mailgate.domain.entry import RecordEntry
+from mailgate.domain.handmade import HandmadeEntry
 from mailgate.domain.listing import Wish
 from mailgate.domain.record import Edition, RecordKind, RecordRef
 from mailgate.domain.topic import topics
@@ -21,7 +23,7 @@ from mailgate.errors import BadInput, NotFound
 from mailgate.store import tables
 from mailgate.store.database import Database
 from mailgate.store.identifiers import new_id
-from tests.store.admin import ANNA, LUCA, Admin, a_mail, administering
+from tests.store.admin import ACTOR, ANNA, LUCA, Admin, a_mail, administering
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 LUCA_TOO = "l.lang@muster.example"
@@ -30,6 +32,7 @@ NORA, NORA_TOO, SHARED, STRANGER = "nora@optik.example", "nora@home.example", "i
 KINDS = ("customer", "customer", "contact", "contact", "lead", "campaign", "campaign", "campaign", "opportunity")
 TOPICS = ("other", "other", "negotiation", "offer")
 OWNERS = {2: (NORA, NORA_TOO), 3: (SHARED,), 4: (SHARED,), 0: (STRANGER,)}
+PERSONS = tuple(RecordRef(RecordKind(KINDS[number]), str(number)) for number in (2, 3, 4))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,7 @@ class SmallWorld:
         return [one.id for one in sorted(found, key=lambda one: (one.at, one.id), reverse=True)]
 
     def _wanted(self, one: Made, wish: Wish) -> bool:
-        persons = {number for number, emails in OWNERS.items() if wish.external in emails and number != 0}
+        persons, emails = self._external(wish.external)
         users = {LUCA, LUCA_TOO} if wish.internal in (LUCA, LUCA_TOO) else {wish.internal}
         return (
             (wish.type is None or one.type == wish.type)
@@ -78,12 +81,19 @@ class SmallWorld:
             and (
                 wish.external is None
                 or any(
-                    part.side is Side.EXTERNAL and (part.email == wish.external or part.person in persons)
+                    part.side is Side.EXTERNAL and (part.email in emails or part.person in persons)
                     for part in one.parts
                 )
             )
             and (wish.internal is None or any(part.side is Side.INTERNAL and part.email in users for part in one.parts))
         )
+
+    def _external(self, who: str | RecordRef | None) -> tuple[set[int], set[str]]:
+        """Say which records and addresses are meant; those of a record that nobody else has."""
+        if isinstance(who, RecordRef):
+            person = self.refs.index(who)
+            return {person}, set(OWNERS.get(person, ())) - {SHARED}
+        return {number for number, emails in OWNERS.items() if who in emails and number != 0}, {who or ""}
 
 
 def _small_world(database: Database, chance: random.Random) -> SmallWorld:
@@ -173,7 +183,7 @@ def _any_wish(chance: random.Random, record: RecordRef) -> Wish:
         own=own,
         type=kind,
         topic=maybe(chance.choice([one for kind in kinds for one in topics(kind) if one in TOPICS])),
-        external=maybe(chance.choice((NORA, NORA_TOO, SHARED, STRANGER, LUCA, "nobody@else.example"))),
+        external=maybe(chance.choice((NORA, NORA_TOO, SHARED, STRANGER, LUCA, "nobody@else.example", *PERSONS))),
         internal=maybe(chance.choice((LUCA, LUCA_TOO, GONE, NORA))),
         since=since,
         until=maybe((since or START) + timedelta(hours=chance.randrange(6))),
@@ -266,6 +276,25 @@ def test_on_a_contact_all_of_its_customer_that_it_took_part_in(company: Admin) -
     assert _on(company.activities.list(CONTACT, wish)) == [("customer:7", ANNA), ("contact:1", ANNA)]
     alone = Wish.read(affiliation=["customer"], external=NORA, without_own=True)
     assert _on(company.activities.list(CONTACT, alone)) == [("customer:7", ANNA)]
+
+
+def test_this_contact_is_meant_as_a_record_too_also_without_any_address(company: Admin) -> None:
+    wish = Wish.read(affiliation=["customer"], external="contact:1")
+    assert _on(company.activities.list(CONTACT, wish)) == [("customer:7", ANNA), ("contact:1", ANNA)]
+    company.record("contact:3")
+    company.records.set(RecordEntry.read("customer:7", contact=["main=contact:3"]), actor=ACTOR)
+    entry = HandmadeEntry.read(type_="call", topic="other", subject="Called", contacts=["contact:3"])
+    made = company.handmade.add(RecordRef.parse("customer:7"), entry, as_email=ANNA)
+    assert [(one.email, str(one.record)) for one in made.participants] == [("", "contact:3")]
+    wishes = [
+        (Wish.read(affiliation=["customer"], external="contact:3"), [made.id]),
+        (Wish.read(affiliation=["customer"], external="contact:3", type="call"), [made.id]),
+        (Wish.read(affiliation=["customer"], external="contact:3", internal=LUCA), []),
+    ]
+    for wish, found in wishes:
+        assert _ids(company.activities.list(RecordRef.parse("contact:3"), wish)) == found
+    with pytest.raises(NotFound, match="contact:99"):
+        company.activities.list(CONTACT, Wish.read(external="contact:99"))
 
 
 @pytest.mark.parametrize(

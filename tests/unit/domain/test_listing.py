@@ -38,6 +38,8 @@ def test_what_was_typed_is_read() -> None:
         done=False,
     )
     assert Wish.read() == EVERYTHING
+    assert Wish.read(external="contact:12").external == RecordRef(RecordKind.CONTACT, "12")
+    assert Wish.read(external="lead:a@b").external == RecordRef(RecordKind.LEAD, "a@b")
     assert Wish.read(done=True).done is True
 
 
@@ -47,6 +49,10 @@ def test_what_was_typed_is_read() -> None:
         ({"affiliation": ["campaign", "deal"]}, "--affiliation 'deal' is unknown: choose one of customer, lead"),
         ({"type": "letter"}, "--type 'letter' is unknown: choose one of task, email"),
         ({"external": "nora"}, "--external 'nora' is no e-mail address"),
+        ({"external": "contact:"}, "--external 'contact:' is no record: REF is 1 to"),
+        ({"external": "person:1"}, "--external 'person:1' is no e-mail address"),
+        ({"external": "customer:7"}, "--external customer:7: .* name a contact, a lead or an e-mail address"),
+        ({"external": "a:b@optik.example"}, "--external 'a:b@optik.example' is no e-mail address"),
         ({"external": ""}, "--external '' is no e-mail address"),
         ({"internal": "anna@"}, "--internal 'anna@' is no e-mail address"),
         ({"without_own": True}, "--without-own lists nothing without --affiliation"),
