@@ -15,13 +15,17 @@ for good. Passwords are in no text, and neither are a server's words about a log
 ``hand_over`` is the plain one for a server on the same machine: no TLS, no login; it returns the last reply, and
 raises ``BadInput`` where no server listens or the connection is lost.
 
-Limits: logs in by AUTH PLAIN or LOGIN. Each step has a deadline, the whole has none of its own.
+Limits: logs in by AUTH PLAIN or LOGIN. A reply has a deadline, and at most 64 KiB in 200 lines; one that goes beyond is
+a lost connection. One mail takes no longer than ``Patience.longest``, whatever the server does.
 """
 
 import base64
+import errno
 import re
 import smtplib
+import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,12 +37,18 @@ from mailgate.ports import HandedOver, Handing
 
 TIMEOUT_SECONDS = 30
 MAX_SHOWN = 300  # characters of a reply
+MAX_LINES = 200  # of a reply; servers announce some 20 extensions
+MAX_REPLY = 64 << 10  # bytes; RFC 5321 4.5.3.1.5 has 512 for a line
+MAX_LINE = 8 << 10
+PIECE = 16 << 10  # bytes sent at once: TLS has a deadline for each of its records only
 
 _FIRST_NO = 400  # RFC 5321 4.2.1: 4yz and 5yz
 _GO_AHEAD = 354
 _LOGGED_IN = 235  # RFC 4954 6
 _CHALLENGE = 334
 _LOGIN_NEEDED = 530  # RFC 4954 6; RFC 3207 4: or TLS
+_CODE = re.compile(rb"[0-9]{3}")
+_AT_ONCE = 0.001  # seconds; 0 is no deadline but another mode
 _LOST = (OSError, smtplib.SMTPException)
 
 Reply = tuple[int, bytes]
@@ -67,13 +77,87 @@ class Patience:
     reply: float = 300  # half of what RFC 5321 4.5.3.2.6 allows: the server is the company's own
 
     @property
+    def before_content(self) -> float:
+        """What comes before at most: the old connection, a new one with TLS and login, and the envelope."""
+        return 13 * self.command
+
+    @property
     def longest(self) -> float:
-        """What one mail takes at most: the old connection, a new one with TLS and login, and the transaction."""
-        return 13 * self.command + self.content + self.reply
+        """What one mail takes at most, once its content is sent."""
+        return self.before_content + self.content + self.reply
 
 
 class _NotNow(Exception):
     """No connection at the moment; the text says why."""
+
+
+class _Lines:
+    """Lines from a socket, as ``smtplib`` asks for them; ``until`` is when the reply must be whole."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._read = b""
+
+    def readline(self, limit: int, until: float) -> bytes:
+        """Read a line with its end, cut at the limit; the rest where the connection ends."""
+        while b"\n" not in self._read and len(self._read) < limit:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._sock.settimeout(left)
+            more = self._sock.recv(limit)
+            if not more:
+                break
+            self._read += more
+        end = self._read.find(b"\n") + 1 or len(self._read)
+        line, self._read = self._read[: min(end, limit)], self._read[min(end, limit) :]
+        return line
+
+    def close(self) -> None:
+        """Forget what was read ahead."""
+        self._read = b""
+
+
+class _Client(smtplib.SMTP):
+    """``smtplib``'s, for which a server may go on talking for ever: the socket's timeout is for a whole reply here."""
+
+    def getreply(self) -> Reply:
+        """Read a reply: its code, -1 where it has none, and its text."""
+        sock = self.sock
+        if sock is None:
+            raise smtplib.SMTPServerDisconnected("please run connect() first")
+        patience = sock.gettimeout()
+        until = time.monotonic() + (TIMEOUT_SECONDS if patience is None else patience)
+        said: list[bytes] = []
+        room = MAX_REPLY
+        while room > 0 and len(said) < MAX_LINES:
+            line = self._reply_line(sock, until)
+            room -= len(line)
+            said.append(line[4:].strip(b" \t\r\n"))
+            code = int(line[:3]) if _CODE.match(line) else -1
+            if code == -1 or line[3:4] != b"-":
+                sock.settimeout(patience)
+                return code, b"\n".join(said)
+        raise self._lost(OSError(errno.EMSGSIZE, "a reply without end"))
+
+    def _reply_line(self, sock: socket.socket, until: float) -> bytes:
+        if self.file is None:  # a new connection, or TLS just began: what was read in the clear is gone
+            self.file = _Lines(sock)
+        try:
+            line = bytes(self.file.readline(MAX_LINE, until))
+        except TimeoutError:
+            raise self._lost(TimeoutError(errno.ETIMEDOUT, "no whole reply in time")) from None
+        except OSError as error:
+            raise self._lost(error) from None
+        if not line:
+            raise self._lost(smtplib.SMTPServerDisconnected("Connection unexpectedly closed"))
+        if len(line) == MAX_LINE:
+            raise self._lost(OSError(errno.EMSGSIZE, "a line without end"))
+        return line
+
+    def _lost(self, error: Exception) -> Exception:
+        self.close()
+        return error
 
 
 class Mailer:
@@ -97,12 +181,13 @@ class Mailer:
         """Hand over one mail (CRLF line ends) to one recipient; both addresses folded."""
         if self._down is not None:
             return self._down
+        until = time.monotonic() + self._patience.before_content
         try:
             client = self._connected()
         except _NotNow as why:
             self._down = HandedOver(Handing.LATER, _shown(str(why)))
             return self._down
-        done = self._transaction(client, sender, recipient, mail)
+        done = self._transaction(client, sender, recipient, mail, until)
         if done.state is Handing.UNKNOWN:
             self._drop()
         return done
@@ -137,7 +222,7 @@ class Mailer:
     def _open(self) -> smtplib.SMTP:
         host = self._server.host.strip("[]")
         try:
-            self._client = client = smtplib.SMTP(host, self._server.port, timeout=self._patience.command)
+            self._client = client = _Client(host, self._server.port, timeout=self._patience.command)
             self._introduce(client)
             if self._server.starttls:
                 self._start_tls(client)
@@ -204,12 +289,15 @@ class Mailer:
 
     # -- the mail -----------------------------------------------------------------------------------------------------
 
-    def _transaction(self, client: smtplib.SMTP, sender: str, recipient: str, mail: bytes) -> HandedOver:
+    def _transaction(self, client: smtplib.SMTP, sender: str, recipient: str, mail: bytes, until: float) -> HandedOver:
         try:
             no = self._envelope(client, sender, recipient)
         except _LOST as error:
             self._drop()
             return HandedOver(Handing.LATER, f"the connection was lost before the content ({_named(error)})")
+        if no is None and time.monotonic() > until:  # names with many addresses; commands that go out slowly
+            self._drop()
+            return HandedOver(Handing.LATER, f"{self._server} took too long before the content")
         return no or self._content(client, mail)
 
     def _envelope(self, client: smtplib.SMTP, sender: str, recipient: str) -> HandedOver | None:
@@ -235,8 +323,7 @@ class Mailer:
 
     def _content(self, client: smtplib.SMTP, mail: bytes) -> HandedOver:
         try:
-            self._wait(client, self._patience.content)
-            client.send(_stuffed(mail))
+            self._send(client, _stuffed(mail))
             self._wait(client, self._patience.reply)
             code, said = client.getreply()
             self._wait(client, self._patience.command)
@@ -244,6 +331,12 @@ class Mailer:
             return HandedOver(Handing.UNKNOWN, f"the connection was lost after the content began ({_named(error)})")
         states = {2: Handing.TAKEN, 4: Handing.LATER, 5: Handing.REFUSED}
         return HandedOver(states.get(code // 100, Handing.UNKNOWN), _shown(_reply_text(code, said)))
+
+    def _send(self, client: smtplib.SMTP, content: bytes) -> None:
+        until = time.monotonic() + self._patience.content
+        for start in range(0, len(content), PIECE):
+            self._wait(client, max(until - time.monotonic(), _AT_ONCE))
+            client.send(content[start : start + PIECE])
 
     @staticmethod
     def _wait(client: smtplib.SMTP, seconds: float) -> None:
@@ -291,7 +384,7 @@ def _named(error: BaseException) -> str:
 def hand_over(host: str, port: int, sender: str, recipients: Sequence[str], mail: bytes) -> tuple[int, str]:
     """Send a mail (CRLF line ends) and return the last reply: its code and text."""
     try:
-        with smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS) as client:
+        with _Client(host, port, timeout=TIMEOUT_SECONDS) as client:
             client.ehlo()
             return _plain_transaction(client, sender, recipients, mail)
     except (OSError, smtplib.SMTPException) as error:

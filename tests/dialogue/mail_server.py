@@ -4,14 +4,18 @@ import base64
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from mailgate.smtp.tls import TlsFiles
 
 CUT = "<cut>"  # in place of an answer: the connection ends
 SILENT = "<silent>"  # no answer at all
+DRIP = "<drip>"  # a line that goes on for ever, one character after the other
+MORE = "<more>"  # a reply that goes on for ever, one line after the other, quickly
 PATIENCE = 20.0
 
 USERNAME = "mailgate"
@@ -135,8 +139,20 @@ class _Dialogue:
     def _say(self, answer: str) -> None:
         if answer == CUT:
             raise _Gone
+        if answer == DRIP:
+            self._go_on(b"2", pause=0.02)
+        if answer == MORE:
+            self._go_on(b"250-and more\r\n" * 100, pause=0)
         if answer != SILENT:
             self.sock.sendall("".join(f"{line}\r\n" for line in answer.split("|")).encode())
+
+    def _go_on(self, words: bytes, pause: float) -> NoReturn:
+        """Say it again and again until the client leaves, or long after it should have."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            self.sock.sendall(words)
+            time.sleep(pause)
+        raise _Gone
 
 
 @contextmanager

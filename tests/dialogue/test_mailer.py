@@ -1,5 +1,6 @@
 """Handing our own mails to a mail server: what becomes of them, whatever the server does."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mailgate.ports import HandedOver, Handing
 from mailgate.smtp.tls import TlsFiles
 from tests.dialogue import mail_server as scripted
 from tests.dialogue.conftest import make_certificate
-from tests.dialogue.mail_server import CUT, PASSWORD, SILENT, USERNAME, mail_server
+from tests.dialogue.mail_server import CUT, DRIP, MORE, PASSWORD, SILENT, USERNAME, mail_server
 
 FROM, TO = "mailgate@firma.example", "anna@firma.example"
 MAIL = b"Subject: Erinnerung\r\n\r\n.eins\r\nzwei\r\n..\r\n"
@@ -150,6 +151,50 @@ def test_what_became_of_the_mail(step: str, answer: str, state: Handing, text: s
 def test_a_server_that_says_nothing_is_not_waited_for(step: str, state: Handing) -> None:
     with mail_server({step: SILENT}) as server:
         assert [done.state for done in send(server, patience=HASTY)] == [state]
+
+
+@pytest.mark.timeout(15)  # the server goes on for 20 seconds
+@pytest.mark.parametrize("endless", [DRIP, MORE, "250-" + "x" * 9000, "|".join(["250-x" * 400] * 40)])
+@pytest.mark.parametrize(
+    ("step", "state", "text"),
+    [
+        ("GREETING", LATER, "can't be reached"),
+        ("EHLO", LATER, "can't be reached"),
+        ("STARTTLS", LATER, "can't be reached"),
+        ("AUTH", LATER, "can't be reached"),
+        ("MAIL", LATER, "before the content"),
+        ("RCPT", LATER, "before the content"),
+        ("DATA", LATER, "before the content"),
+        ("CONTENT", UNKNOWN, "after the content began"),
+    ],
+)
+def test_a_reply_without_end_is_a_lost_connection(step: str, state: Handing, text: str, endless: str) -> None:
+    with mail_server({step: endless}) as server:
+        where = place(server, starttls=step == "STARTTLS", username=USERNAME if step == "AUTH" else "")
+        (done,) = send(server, patience=HASTY, where=where)
+    assert done.state is state
+    assert text in done.text
+    assert re.search(r"\((no whole reply in time|a (reply|line) without end)\)", done.text)
+
+
+@pytest.mark.timeout(15)
+def test_a_reply_without_end_to_the_goodbye_is_not_waited_for() -> None:
+    with mail_server({"QUIT": DRIP}) as server:
+        assert [done.state for done in send(server, patience=HASTY)] == [Handing.TAKEN]
+
+
+def test_a_long_reply_is_read_whole() -> None:
+    reply = "|".join([*(f"250-{number}" for number in range(150)), "250 8BITMIME"])
+    with mail_server({"EHLO": reply, "RCPT": reply}) as server:
+        assert [done.state for done in send(server)] == [Handing.TAKEN]
+
+
+def test_no_content_is_sent_after_the_time_for_all_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Patience, "before_content", 0.0)
+    with mail_server() as server:
+        (done,) = send(server)
+        assert (done.state, server.mails) == (LATER, [])
+        assert "took too long before the content" in done.text
 
 
 def test_a_reply_is_printable_and_cut() -> None:
