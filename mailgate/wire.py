@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from mailgate.domain import handmade
-from mailgate.domain.activity import Activity, Participant
+from mailgate.domain.activity import Activity, Origin, Participant
 from mailgate.domain.content import Content
 from mailgate.domain.document import NewDocument
 from mailgate.domain.entry import RecordEntry, RowOutcome, UserEntry
@@ -31,8 +31,9 @@ Json = dict[str, Any]
 BODY_KEYS = ("text", "html", "content")
 
 CANT_COME_BACK = "The mail can't come back: if it is delivered again, it is taken and not logged."
+CANT_BE_LOGGED_AGAIN = "The mail can't come back: if the CRM logs it again, that is refused."
 GONE = "No mail had brought it: it can't come back."
-MAY_COME_AGAIN = "The mail can be logged again when it is delivered again."
+MAY_COME_AGAIN = "The mail can be logged again when it comes again."
 
 
 # -- out ------------------------------------------------------------------------------------------------------------
@@ -205,8 +206,14 @@ def removed(one: Removed, *, forgotten: bool = False) -> Json:
         "actor": one.actor,
         "reason": one.reason,
         "removed": one.kinds,
-        "note": MAY_COME_AGAIN if forgotten else CANT_COME_BACK if one.mail else GONE,
+        "note": MAY_COME_AGAIN if forgotten else _fate(one.origin),
     }
+
+
+def _fate(origin: Origin | None) -> str:
+    if origin is Origin.SYSTEM:
+        return CANT_BE_LOGGED_AGAIN
+    return GONE if origin is Origin.MANUAL else CANT_COME_BACK
 
 
 def reminded(one: Reminded) -> Json:

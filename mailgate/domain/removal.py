@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from mailgate.domain.activity import Origin
 from mailgate.domain.record import RecordRef
 
 
@@ -19,7 +20,7 @@ class ReceiptState(StrEnum):
 class Removed:
     """The receipt of a removal. ``kinds`` says what went, such as ``text, html, 2 documents, raw bytes``.
 
-    ``mail``: a mail had brought it, and is recognised when it comes again.
+    ``origin`` says what had brought it, as far as that is known still: a mail is recognised when it comes again.
     """
 
     activity: str
@@ -29,4 +30,4 @@ class Removed:
     actor: str
     reason: str | None
     kinds: str
-    mail: bool = True
+    origin: Origin | None = None

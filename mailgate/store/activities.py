@@ -16,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, delete, select
 
 from mailgate import mime
-from mailgate.domain.activity import Activity
+from mailgate.domain.activity import Activity, Origin
 from mailgate.domain.listing import EVERYTHING, Wish
 from mailgate.domain.mail import Document
 from mailgate.domain.record import Edition, RecordKind, RecordRef
@@ -108,7 +108,7 @@ class Activities:
             user = acting(connection, as_email).user
             _check_recorder(row, user)
             delete_content(connection, row.id, ReceiptState.DELETED, user.email, None)
-            return _removed(connection, row.id)
+            return _removed(connection, row.id, Origin(row.origin))
 
         return again.write(self._database, work)
 
@@ -120,7 +120,7 @@ class Activities:
             row = self._find(connection, activity_id)
             who = actor if as_email is None else acting_with(connection, as_email, Role.ADMINISTER).user.email
             delete_content(connection, row.id, ReceiptState.ERASED, who, why)
-            return _removed(connection, row.id)
+            return _removed(connection, row.id, Origin(row.origin))
 
         return again.write(self._database, work)
 
@@ -168,8 +168,9 @@ class Activities:
         held = select(activity.c.id).where(activity.c.id == found).with_for_update()
         if connection.execute(held).first() is None:
             raise gone(connection, activity_id)
+        whose = (user_account.c.email, user_account.c.kind)
         statement = (
-            select(activity.c.id, user_account.c.email, user_account.c.kind, record.c.kind.label("on"), record.c.ref)
+            select(activity.c.id, activity.c.origin, *whose, record.c.kind.label("on"), record.c.ref)
             .join(user_account, user_account.c.id == activity.c.recorder_id)
             .join(record, record.c.id == activity.c.record_id)
             .where(activity.c.id == found)
@@ -209,10 +210,9 @@ def _read_reason(text: str) -> str:
     return reason
 
 
-def _removed(connection: Connection, activity_id: str) -> Removed:
+def _removed(connection: Connection, activity_id: str, origin: Origin | None = None) -> Removed:
     statement = select(removal, record.c.kind, record.c.ref).join(record, record.c.id == removal.c.record_id)
     row = connection.execute(statement.where(removal.c.activity_id == activity_id)).one()
-    came = select(receipt.c.state).where(receipt.c.activity_id == activity_id)
     return Removed(
         activity=row.activity_id,
         record=RecordRef(RecordKind(row.kind), row.ref),
@@ -221,5 +221,5 @@ def _removed(connection: Connection, activity_id: str) -> Removed:
         actor=row.actor,
         reason=row.reason,
         kinds=row.kinds,
-        mail=connection.execute(came).first() is not None,
+        origin=origin,
     )

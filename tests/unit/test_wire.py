@@ -152,7 +152,16 @@ def test_a_user_and_an_entry_of_the_ledger() -> None:
     )
 
 
-def test_a_receipt_says_that_the_mail_cant_come_back() -> None:
+FATES = [
+    (None, "is taken and not logged"),
+    (Origin.BCC, "is taken and not logged"),
+    (Origin.SYSTEM, "if the CRM logs it again, that is refused"),
+    (Origin.MANUAL, "No mail had brought it"),
+]
+
+
+@pytest.mark.parametrize(("origin", "said"), FATES)
+def test_a_receipt_says_that_the_mail_cant_come_back(origin: Origin | None, said: str) -> None:
     gone = Removed(
         activity="1",
         record=CAMPAIGN,
@@ -161,9 +170,11 @@ def test_a_receipt_says_that_the_mail_cant_come_back() -> None:
         actor="a",
         reason=None,
         kinds="text, raw bytes",
+        origin=origin,
     )
     assert wire.removed(gone)["removed"] == "text, raw bytes"
     assert "can't come back" in wire.removed(gone)["note"]
+    assert said in wire.removed(gone)["note"]
     assert "can be logged again" in wire.removed(gone, forgotten=True)["note"]
 
 
