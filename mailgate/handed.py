@@ -6,9 +6,10 @@
      "sent_languages": {"kunde@kunde.example": ["de"]}, "documents": [{"name": "", "type": "", "base64": ""}],
      "task": "id of the task, for the kind task_reminder"}
 
-``html``, ``sent_languages``, ``documents`` and ``task`` may be left out. Anything else ends in ``BadInput`` that names
-the key by its path, as in ``documents[0].name``: bytes that are no UTF-8 or no JSON, keys that are unknown, missing or
-there twice, values of another type (nothing is a number, nothing is null), base64 with anything but its alphabet.
+``html``, ``sent_languages``, ``documents`` and ``task`` may be left out, or be ``null``. Anything else ends in
+``BadInput`` that names the key by its path, as in ``documents[0].name``: bytes that are no UTF-8 or no JSON, keys that
+are unknown, missing or there twice, values of another type (nothing is a number, nothing else is null), base64 with
+anything but its alphabet.
 
 Total: no other exception leaves ``read``. Time and memory are linear in the bytes; whoever reads them bounds them.
 """
@@ -53,8 +54,6 @@ _TYPES: Mapping[type, str] = {
 def read(raw: bytes, domain: str) -> Dispatch:
     """Read a dispatch; ``domain`` is that of the record addresses, folded."""
     given = _object(_parsed(raw), "", required=REQUIRED, optional=OPTIONAL)
-    sent = given.get("sent_languages")
-    task = given.get("task")
     return Dispatch.read(
         kind=_text(given["kind"], "kind"),
         record=_text(given["record"], "record"),
@@ -63,9 +62,9 @@ def read(raw: bytes, domain: str) -> Dispatch:
         sent_at=_moment(_text(given["sent_at"], "sent_at")),
         message_id=_text(given["message_id"], "message_id"),
         content={code: _content(one, f"content.{code}") for code, one in _any(given["content"], "content").items()},
-        sent_languages=None if "sent_languages" not in given else _sent(sent),
+        sent_languages=_sent(given["sent_languages"]) if "sent_languages" in given else None,
         documents=_documents(given.get("documents", [])),
-        task=None if "task" not in given else _text(task, "task"),
+        task=_text(given["task"], "task") if "task" in given else None,
         domain=domain,
     )
 
@@ -95,14 +94,14 @@ def _number(_digits: str) -> _Number:
 
 
 def _object(value: object, path: str, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Take an object with these keys."""
+    """Take an object with these keys; an optional one that is ``null`` is not there."""
     found = _any(value, path)
     if unknown := [key for key in found if key not in required and key not in optional]:
         known = ", ".join((*required, *optional))
         raise BadInput(f"{_path(path, unknown[0])}: no such key is known: leave it out; there are {known}")
     if missing := [key for key in required if key not in found]:
         raise BadInput(f"{_path(path, missing[0])}: this key is missing")
-    return found
+    return {key: one for key, one in found.items() if one is not None or key in required}
 
 
 def _any(value: object, path: str) -> dict[str, Any]:

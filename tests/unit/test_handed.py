@@ -16,7 +16,8 @@ from mailgate.domain.user import Language
 from mailgate.errors import BadInput
 from tests.worlds import CAMPAIGN, DOMAIN
 
-WORDS = {"subject": "Rechnung", "text": "Guten Tag"}
+WORDS: dict[str, Any] = {"subject": "Rechnung", "text": "Guten Tag"}
+NO_HTML = {"html": None}
 
 
 def said(**changes: Any) -> dict[str, Any]:
@@ -73,6 +74,11 @@ def test_all_that_is_taken() -> None:
     assert found.task == "4711"
 
 
+@pytest.mark.parametrize("changes", [*({key: None} for key in handed.OPTIONAL), {"content": {"de": WORDS | NO_HTML}}])
+def test_null_is_taken_for_what_may_be_left_out(changes: dict[str, Any]) -> None:
+    assert read(**changes) == read()
+
+
 @pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b" \r\n"])
 def test_utf_8_is_read_with_and_without_its_mark(before: bytes) -> None:
     raw = before + json.dumps(said(record="campaign:\u00e9"), ensure_ascii=False).encode()
@@ -92,7 +98,7 @@ SHAPES: list[tuple[dict[str, Any], str]] = [
     ({"documents": [{"name": "a", "type": "a/b"}]}, "documents[0].base64: this key is missing"),
     # types
     *(({key: 4711}, f"{key}: a number stands here") for key in handed.REQUIRED),
-    *(({key: None}, f"{key}: null stands here") for key in (*handed.REQUIRED, *handed.OPTIONAL)),
+    *(({key: None}, f"{key}: null stands here") for key in handed.REQUIRED),
     *(({key: True}, f"{key}: true or false stands here") for key in (*handed.REQUIRED, *handed.OPTIONAL)),
     ({"kind": {}}, "kind: an object stands here: write a text"),
     ({"kind": []}, "kind: a list stands here: write a text"),
@@ -102,7 +108,9 @@ SHAPES: list[tuple[dict[str, Any], str]] = [
     ({"content": []}, "content: a list stands here: write an object"),
     ({"content": {"de": "Guten Tag"}}, "content.de: a text stands here: write an object"),
     ({"content": {"de": {**WORDS, "subject": 1}}}, "content.de.subject: a number"),
-    ({"content": {"de": {**WORDS, "html": None}}}, "content.de.html: null"),
+    ({"content": {"de": {**WORDS, "text": None}}}, "content.de.text: null"),
+    ({"documents": [{"name": None, "type": "a/b", "base64": ""}]}, "documents[0].name: null"),
+    ({"sent_languages": {"kunde@kunde.example": None}}, "sent_languages.kunde@kunde.example: null"),
     ({"sent_languages": ["de"]}, "sent_languages: a list"),
     ({"sent_languages": {"kunde@kunde.example": "de"}}, "sent_languages.kunde@kunde.example: a text"),
     ({"sent_languages": {"kunde@kunde.example": [1]}}, "sent_languages.kunde@kunde.example[0]: a number"),
