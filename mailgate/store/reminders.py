@@ -1,11 +1,15 @@
 """Reminders of tasks in the store (``ports.Reminders``): what is due, and who took it on.
 
 A claim is a row; its primary key is the arbiter between two runs at once. A row is only ever taken away by who wrote
-it (``release``), so what was sent, or may have been, is never due again. Raises ``Deferred`` where the store doesn't
-answer; nothing was claimed then, or the claim stays and is given up later.
+it (``release``), so what was sent, or may have been, is never due again. A task may be done, renamed with its record,
+merged or deleted while its reminder is on the way: what counts is where it is when it is written down.
+
+Raises ``Deferred`` where the store doesn't answer; nothing was claimed then, or the claim stays and is given up later.
+``NotFound`` and ``BadInput`` for a mail that can't be logged; nothing was written then.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, select, update
@@ -15,10 +19,13 @@ from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import Edition, RecordKind, RecordRef, exists_in
 from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState
 from mailgate.domain.user import Language
+from mailgate.errors import Deferred, NotFound, Reason
 from mailgate.store import again
 from mailgate.store.database import Database, insert
 from mailgate.store.orders import in_parts
-from mailgate.store.tables import activity, participation, record, reminder, user_account, user_address
+from mailgate.store.tables import activity, participation, record, reminder, removal, user_account, user_address
+
+TRIES = 4
 
 LogNotice = Callable[[Connection, NewNotice], str]
 
@@ -61,6 +68,10 @@ class Reminders:
 
         def work(connection: Connection) -> Reminder | None:
             key = claim.key
+            # held before it is judged: who is about to mark it done, move it or change who takes part comes first
+            held = select(activity.c.id).where(activity.c.id == key.task).with_for_update()
+            if connection.execute(held).first() is None:
+                return None
             found = self._due(connection, today, activity.c.id == key.task, activity.c.remind_on == key.remind_on)
             mine = next((one for one in found if one.key == key), None)
             if mine is None:
@@ -81,11 +92,12 @@ class Reminders:
         again.write(self._database, lambda connection: _settle(connection, claim, state, at))
 
     def settle_sent(self, claim: Claim, notice: NewNotice) -> str:
-        """Log what was sent, and write down that it was."""
+        """Log what was sent where the task is by now, or was when it was deleted; write down that it was sent."""
 
         def work(connection: Connection) -> str:
+            there = replace(notice, record=_record_of(connection, claim.key.task))
             _settle(connection, claim, ReminderState.SENT, notice.recorded_at)
-            return self._log(connection, notice)
+            return self._log(connection, there)
 
         return again.write(self._database, work)
 
@@ -185,6 +197,21 @@ def _own(claim: Claim) -> tuple[ColumnElement[bool], ...]:
 
 def _settle(connection: Connection, claim: Claim, state: ReminderState, at: datetime) -> None:
     connection.execute(update(reminder).where(*_own(claim)).values(state=state.value, at=at))
+
+
+def _record_of(connection: Connection, task: str) -> RecordRef:
+    """Hold the record that a task is, or was, on: it can't be renamed, merged or removed until the end."""
+    for _ in range(TRIES):
+        key = connection.scalar(select(activity.c.record_id).where(activity.c.id == task))
+        if key is None:
+            key = connection.scalar(select(removal.c.record_id).where(removal.c.activity_id == task))
+        if key is None:
+            raise NotFound(f"no task {task}, and its record is gone too")
+        named = select(record.c.kind, record.c.ref).where(record.c.id == key)
+        row = connection.execute(named.with_for_update(read=True, key_share=True)).first()
+        if row is not None:
+            return RecordRef(RecordKind(row.kind), row.ref)
+    raise Deferred(Reason.STORE_DOWN)  # merged again and again, each time just before it was held
 
 
 def _with_records(connection: Connection, keys: Sequence[ReminderKey]) -> Sequence[tuple[ReminderKey, RecordRef]]:

@@ -1,23 +1,31 @@
 """Which reminders are due, and that each is claimed once, whoever else is at it."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import event, insert, select, update
 
 from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import Edition, Record, RecordRef
 from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState
 from mailgate.domain.user import Language
+from mailgate.errors import NotFound
 from mailgate.store import reminders as reminders_module
 from mailgate.store import tables
+from mailgate.store.activities import Activities
 from mailgate.store.database import Database, open_database
+from mailgate.store.handmade import Handmade
 from mailgate.store.identifiers import new_id
+from mailgate.store.notices import keep_notice
+from mailgate.store.records import Records
 from mailgate.store.reminders import Reminders
+from tests.store.admin import ACTOR, DOMAIN
 from tests.store.seeding import rows, seed
 from tests.worlds import ANNA, CAMPAIGN, WORLD, World, ref
 
@@ -246,6 +254,141 @@ def test_what_can_not_be_logged_is_not_written_down_as_sent(office: Database, ke
     with pytest.raises(RuntimeError):
         store.settle_sent(claimed(key), notice(key))
     assert states(office) == ["claimed"]
+
+
+# -- meanwhile --------------------------------------------------------------------------------------------------------
+
+OTHER, RENAMED = ref("campaign:4712"), ref("campaign:4713")
+
+
+def rename(database: Database, _task: str) -> None:
+    Records(database, Edition.MARKETER, DOMAIN).rename(CAMPAIGN, RENAMED, actor=ACTOR)
+
+
+def merge(database: Database, _task: str) -> None:
+    Records(database, Edition.MARKETER, DOMAIN).merge(CAMPAIGN, OTHER, actor=ACTOR)
+
+
+def mark_done(database: Database, number: str) -> None:
+    Handmade(database, Edition.MARKETER, 0).done(number, as_email=ANNA.email)
+
+
+def delete_task(database: Database, number: str) -> None:
+    Activities(database, Edition.MARKETER).delete(number, as_email=ANNA.email)
+
+
+def delete_and_rename(database: Database, number: str) -> None:
+    delete_task(database, number)
+    rename(database, number)
+
+
+def delete_with_record(database: Database, number: str) -> None:
+    delete_task(database, number)
+    Records(database, Edition.MARKETER, DOMAIN).remove(CAMPAIGN, actor=ACTOR)
+
+
+Change = Callable[[Database, str], None]
+MEANWHILE: list[tuple[Change, RecordRef, list[str]]] = [
+    (rename, RENAMED, ["sent"]),
+    (merge, OTHER, ["sent"]),
+    (mark_done, CAMPAIGN, ["sent"]),
+    (delete_task, CAMPAIGN, []),
+    (delete_and_rename, RENAMED, []),
+]
+
+
+@pytest.mark.parametrize(("change", "record", "kept"), MEANWHILE, ids=[row[0].__name__ for row in MEANWHILE])
+def test_what_was_sent_is_logged_where_the_task_is_by_then_or_was(
+    office: Database, key: ReminderKey, change: Change, record: RecordRef, kept: list[str]
+) -> None:
+    store = Reminders(office, Edition.MARKETER, keep_notice)
+    store.claim(claimed(key), TODAY)
+    change(office, key.task)
+    logged = store.settle_sent(claimed(key), notice(key))
+    shown = Activities(office, Edition.MARKETER).show(logged)
+    assert (shown.record, shown.origin.value) == (record, "system")
+    assert states(office) == kept
+
+
+def test_what_was_sent_for_a_task_that_is_gone_with_its_record_is_not_logged(
+    office: Database, key: ReminderKey
+) -> None:
+    store = Reminders(office, Edition.MARKETER, keep_notice)
+    store.claim(claimed(key), TODAY)
+    delete_with_record(office, key.task)
+    with pytest.raises(NotFound, match="and its record is gone too"):
+        store.settle_sent(claimed(key), notice(key))
+    store.settle(claimed(key), ReminderState.SENT, NOW)
+    assert states(office) == []
+
+
+AHEAD: list[tuple[str, Change, RecordRef]] = [
+    ("UPDATE record", rename, RENAMED),
+    ("DELETE FROM record ", merge, OTHER),
+]
+
+
+@pytest.mark.parametrize("ahead", AHEAD, ids=[row[1].__name__ for row in AHEAD])
+def test_what_was_sent_is_logged_while_its_record_is_being_changed(
+    office: Database, database_url: str, key: ReminderKey, ahead: tuple[str, Change, RecordRef]
+) -> None:
+    statement, change, record = ahead
+    Reminders(office, Edition.MARKETER, keep_notice).claim(claimed(key), TODAY)
+    with other_database(database_url) as other:
+        store = Reminders(other, Edition.MARKETER, keep_notice)
+        logged = in_the_middle(
+            office, statement, lambda: change(office, key.task), lambda: store.settle_sent(claimed(key), notice(key))
+        )
+        assert Activities(other, Edition.MARKETER).show(logged).record == record
+    assert states(office) == ["sent"]
+
+
+@pytest.mark.parametrize("change", [mark_done, delete_task])
+def test_a_task_that_is_just_being_changed_is_judged_afterwards(
+    office: Database, database_url: str, key: ReminderKey, change: Change
+) -> None:
+    with other_database(database_url) as other:
+        claim = in_the_middle(
+            office,
+            "INSERT INTO audit" if change is mark_done else "INSERT INTO removal",
+            lambda: change(office, key.task),
+            lambda: reminders(other).claim(claimed(key), TODAY),
+        )
+    assert claim is None
+    assert states(office) == []
+
+
+@contextmanager
+def other_database(url: str) -> Iterator[Database]:
+    opened = open_database(url, create=False, allow_unsafe=True)
+    yield opened
+    opened.close()
+
+
+Result = TypeVar("Result")
+
+
+def in_the_middle(
+    database: Database, statement: str, change: Callable[[], object], meanwhile: Callable[[], Result]
+) -> Result:
+    """Hold a change after one of its statements, begin the other thing, let the change commit, and give its result."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        if sql.startswith(statement):
+            reached.set()
+            assert go_on.wait(30)
+
+    event.listen(database._writers, "after_cursor_execute", hold)
+    with ThreadPoolExecutor(2) as pool:
+        changing = pool.submit(change)
+        assert reached.wait(30)
+        doing = pool.submit(meanwhile)
+        wait([doing], timeout=0.5)  # on SQLite it can't even begin
+        assert not doing.done()
+        go_on.set()
+        changing.result(30)
+        return doing.result(30)
 
 
 # -- claims that were left --------------------------------------------------------------------------------------------
