@@ -5,14 +5,17 @@ for the same in JSON) after. The rules are the table in ``domain.language``; wha
 
 The recorder is who triggered the mail, enabled or not, with or without a role; closed records take it too: logging
 can't be switched off. A job may log the same again as often as it likes, also two at once: the key is Message-ID,
-record and the languages logged, and the first activity is what all of them get.
+record and the languages logged, and the first activity is what all of them get, also after other languages were set
+on users, contacts or the record.
 
 Refuses with ``BadInput`` that names the field: whatever ``domain.dispatch`` and ``handed`` refuse, a kind that isn't
-for this kind of record, a kind of record that the edition lacks, a language missing that is to be logged, more than the
-limit, other content under a key that was used, an activity that was deleted meanwhile. ``NotFound`` names an unknown
-user, record or task. ``Deferred``: the store doesn't answer; the same may be logged later. Then nothing is written.
+for this kind of record, a kind of record that the edition lacks, a language missing or empty that is to be logged, a
+file that holds no mail, more than the limit, other content under a key that was used, an activity that was deleted
+meanwhile. ``NotFound`` names an unknown user, record or task. ``Deferred``: the store doesn't answer; the same may be
+logged later. Then nothing is written.
 
-Where a job doesn't say in which languages each recipient got the mail, what the rule says is kept.
+Where a job doesn't say in which languages each recipient got the mail, what the rule says is kept; saying just that is
+the same.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -34,9 +37,13 @@ from mailgate.domain.routing import is_ours
 from mailgate.domain.topic import TOPIC_OTHER, check_topic
 from mailgate.domain.user import Language
 from mailgate.errors import BadInput, NotFound, Refused
-from mailgate.ports import Directory, Notices, Speakers
+from mailgate.ports import Directory, MetNotice, Notices, Speakers
 
 RECEIVING = ("to", "cc", "bcc")  # the header fields that name recipients
+NOT_LOGGED = "The mail was handed over in {} too, which is not logged for its kind."
+NOT_LOGGED_OF_WHOLE = (
+    "The mail is said to be written in {} too, which is not logged for its kind. It is kept whole, so it may hold that."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +67,7 @@ class _Sent:
     recipients: tuple[str, ...]
     given: Collection[Language]
     task: str | None
+    got: Language | None = None
 
 
 class Outbound:
@@ -158,7 +166,8 @@ class Outbound:
     ) -> Activity:
         """Log a finished mail, as ``.eml``: kept whole like one logged by BCC, its participants as its header says.
 
-        ``languages`` are those that it is written in: all that are to be logged. Line ends that are all LF become CRLF.
+        ``languages`` are those that it is written in: all that are to be logged. It isn't taken apart: each of them
+        shows the whole mail. Line ends that are all LF become CRLF.
         """
         which = language.read_kind(kind)
         finished = self._read(raw)
@@ -182,9 +191,13 @@ class Outbound:
             recipients=said.recipients,
             given=said.content.keys(),
             task=said.task,
+            got=said.got,
         )
-        chosen, ignored = self._choose(sent)
         recorder = self._recorder(said.triggered_by)
+        if (met := self._met(said, sent, recorder)) is not None:
+            return self._again(said.kind, met)
+        chosen, unneeded = self._choose(sent, "content")
+        said.check_words(chosen.log)
         now = self._now()
         occurred_at, date_notes = occurred(said.sent_at, now)
         words = mime.clean({one: said.content[one] for one in chosen.log})
@@ -204,16 +217,19 @@ class Outbound:
                 sent_languages=chosen.send if said.sent_languages is None else said.sent_languages,
                 documents=said.documents,
                 links=words.links,
-                notes=(*date_notes, *ignored, *words.notes, *ambiguous),
+                notes=(*date_notes, *_ignored(unneeded, NOT_LOGGED), *words.notes, *ambiguous),
                 identity=identity(said.message_id, chosen.log),
-                fingerprint=said.fingerprint(recorder, chosen.log),
+                fingerprint=said.fingerprint(recorder, chosen.log, as_ruled=said.sent_as(chosen.send)),
             )
         )
 
     def _log_mail(self, sent: _Sent, finished: Finished) -> Activity:
         mail = finished.mail
-        chosen, ignored = self._choose(sent)
         recorder = self._recorder(sent.triggered_by)
+        fingerprint = dispatch.fingerprint_of_mail(sent.kind, recorder, finished.raw_sha256)
+        for met in self._among(sent, mail.message_id, [fingerprint]):
+            return self._again(sent.kind, met.activity)
+        chosen, unneeded = self._choose(sent, "language")
         now = self._now()
         occurred_at, date_notes = occurred(mail.sent_at, now)
         participants, ambiguous = self._taking_part(sent.record, mail.parties)
@@ -229,10 +245,15 @@ class Outbound:
                 message_id=mail.message_id,
                 content={one: Content() for one in chosen.log},
                 sent_languages=chosen.send,
-                notes=(*date_notes, *ignored, *self._exposed(sent.record, mail), *ambiguous),
+                notes=(
+                    *date_notes,
+                    *_ignored(unneeded, NOT_LOGGED_OF_WHOLE),
+                    *self._exposed(sent.record, mail),
+                    *ambiguous,
+                ),
                 finished=finished,
                 identity=identity(mail.message_id or finished.raw_sha256, chosen.log),
-                fingerprint=dispatch.fingerprint_of_mail(sent.kind, recorder, finished.raw_sha256),
+                fingerprint=fingerprint,
             )
         )
 
@@ -247,17 +268,50 @@ class Outbound:
         )
         return kept.activity
 
-    def _choose(self, sent: _Sent) -> tuple[Chosen, tuple[Note, ...]]:
-        given = tuple(one for one in Language if one in sent.given)
-        chosen = language.choose(sent.kind, self._circumstances(sent.kind, sent.record, sent.recipients, given=given))
-        unneeded = language.check_content(sent.kind, chosen.log, given)
-        return chosen, _ignored(unneeded)
+    def _met(self, said: Dispatch, sent: _Sent, recorder: str) -> Activity | None:
+        """Find the activity of the same mail, although the rule may name other languages by now."""
+        logged = language.may_be_logged(sent.kind, sent.given)
+        as_said = {said.fingerprint(recorder, one, as_ruled=False) for one in logged}
+        as_ruled = {said.fingerprint(recorder, one, as_ruled=True) for one in logged}
+        for met in self._among(sent, said.message_id, as_ruled | as_said):
+            kept = {email: tuple(map(Language, codes)) for email, codes in met.activity.sent_languages.items()}
+            if met.fingerprint in as_said or said.sent_as(kept):
+                return met.activity
+        return None
 
-    def _circumstances(
-        self, kind: Notification, on: RecordRef, emails: tuple[str, ...], *, given: Languages
-    ) -> Circumstances:
+    def _among(self, sent: _Sent, message_id: str, fingerprints: Collection[str]) -> Sequence[MetNotice]:
+        self._check_place(sent.kind, sent.record)
+        logged = language.may_be_logged(sent.kind, sent.given)
+        found = self._notices.met(sent.record, message_id, fingerprints)
+        return [one for one in found if tuple(map(Language, one.activity.languages)) in logged]
+
+    def _again(self, kind: Notification, met: Activity) -> Activity:
+        events.notice_logged(
+            kind=kind.value, record=str(met.record), activity=met.id, languages=" ".join(met.languages), again=True
+        )
+        return met
+
+    def _choose(self, sent: _Sent, field: str) -> tuple[Chosen, Languages]:
+        """Choose the languages, and give those that were handed over in vain; ``field`` is what named them."""
+        given = tuple(one for one in Language if one in sent.given)
+        circumstances = self._circumstances(sent.kind, sent.record, sent.recipients, given=given, got=sent.got)
+        chosen = language.choose(sent.kind, circumstances)
+        return chosen, language.check_content(sent.kind, chosen.log, given, field)
+
+    def _check_place(self, kind: Notification, on: RecordRef) -> None:
         language.check_record(kind, on.kind)
         check_topic(on.kind, TOPIC_OTHER, self._instance.edition)
+
+    def _circumstances(
+        self,
+        kind: Notification,
+        on: RecordRef,
+        emails: tuple[str, ...],
+        *,
+        given: Languages,
+        got: Language | None = None,
+    ) -> Circumstances:
+        self._check_place(kind, on)
         own = self._speakers.language(on)
         return Circumstances(
             record=on.kind,
@@ -267,6 +321,7 @@ class Outbound:
             contacts=self._speakers.contacts(on, emails),
             contract=own if on.kind is RecordKind.PUBLISHER_CONTRACT else None,
             given=given,
+            got=got,
         )
 
     def _recorder(self, email: str) -> str:
@@ -295,6 +350,8 @@ class Outbound:
         if header.body_offset(whole) > self._instance.max_header_size:
             most = self._instance.max_header_size
             raise BadInput(f"the header of the mail has more than {most} bytes (smtp.max_header_size)")
+        if not any(field.name for field in header.split(whole).fields):
+            raise BadInput("eml: this holds no mail: not a single header field stands at its beginning")
         return Finished(raw=whole, raw_sha256=sha256(whole).hexdigest(), mail=mime.read(whole))
 
     def _check_size(self, raw: bytes) -> None:
@@ -314,8 +371,6 @@ class Outbound:
         return BadInput(f"{what} has more than {self.limit} bytes, twice smtp.max_size: leave documents out")
 
 
-def _ignored(unneeded: Languages) -> tuple[Note, ...]:
-    if not unneeded:
-        return ()
+def _ignored(unneeded: Languages, said: str) -> tuple[Note, ...]:
     codes = ", ".join(one.value for one in unneeded)
-    return (Note("language_ignored", f"The mail was handed over in {codes} too, which is not logged for its kind."),)
+    return (Note("language_ignored", said.format(codes)),) if codes else ()

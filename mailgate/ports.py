@@ -147,8 +147,8 @@ class Speakers(Protocol):
         """Give the language of the contacts and leads who have these addresses, seen from the record.
 
         Asked are those at the nearest step, as ``Directory.known`` walks them: first the language set on them, then
-        that on their customers (those related to the record before others). Where there is none, where several
-        disagree, and for users, the address is left out.
+        that on their customers (those related to the record before others). Where there is none, and where several
+        disagree, the address is left out. Somebody who is a user too is asked about as any other.
         """
 
     def language(self, record: RecordRef) -> Language | None:
@@ -163,8 +163,22 @@ class KeptNotice:
     again: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MetNotice:
+    """The activity of a system mail, and the fingerprint of what it is made of."""
+
+    fingerprint: str
+    activity: Activity
+
+
 class Notices(Protocol):
     """Where system mail is kept. Returns only after the commit."""
+
+    def met(self, record: RecordRef, message_id: str, fingerprints: Collection[str]) -> Sequence[MetNotice]:
+        """Find the system mail on a record with this Message-ID and one of these fingerprints, oldest first.
+
+        In whatever languages it was logged. None where the record, or the activity, is gone.
+        """
 
     def keep(self, new: NewNotice) -> KeptNotice:
         """Keep a system mail once per (record, ``identity``), all or nothing.
@@ -176,5 +190,5 @@ class Notices(Protocol):
     def task_topic(self, on: RecordRef, task: str) -> str:
         """Name the topic of a task on this record, by its id; ``other`` where it was there and was taken away.
 
-        ``NotFound`` for an id of nothing, ``BadInput`` for what is no task, or on another record.
+        ``NotFound`` for an id of nothing, ``BadInput`` for what is no task, or is, or was, on another record.
         """

@@ -14,7 +14,7 @@ from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import Record, RecordKind, RecordRef
 from mailgate.domain.user import Language, User
 from mailgate.errors import BadInput, Deferred, NotFound, Reason
-from mailgate.ports import FoundAddress, Kept, KeptNotice
+from mailgate.ports import FoundAddress, Kept, KeptNotice, MetNotice
 from mailgate.store.identifiers import new_id
 from tests.worlds import World
 
@@ -238,7 +238,7 @@ class FakeSpeakers:
         return {email: user.language for email, user in found.items() if user is not None}
 
     def contacts(self, record: RecordRef, emails: Collection[str]) -> Mapping[str, Language]:
-        found = {email: self._of(record, email) for email in emails if self._directory.find_user(email) is None}
+        found = {email: self._of(record, email) for email in emails}
         return {email: language for email, language in found.items() if language is not None}
 
     def language(self, record: RecordRef) -> Language | None:
@@ -265,15 +265,22 @@ class FakeSpeakers:
 
 @dataclass(slots=True)
 class FakeNotices:
-    """``ports.Notices`` over a world; ``tasks`` are those on records, by id: record and topic, ``None`` once gone."""
+    """``ports.Notices`` over a world; ``tasks`` by id are their record and topic, ``None`` for it once gone."""
 
     world: World
     activities: dict[str, Activity] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
     receipts: dict[tuple[RecordRef, str], FakeReceipt] = field(default_factory=dict)
-    tasks: dict[str, tuple[RecordRef, str] | None] = field(default_factory=dict)
+    tasks: dict[str, tuple[RecordRef, str | None]] = field(default_factory=dict)
     kept: list[NewNotice] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def met(self, record: RecordRef, message_id: str, fingerprints: Collection[str]) -> Sequence[MetNotice]:
+        return [
+            MetNotice(self.fingerprints[number], found)
+            for number, found in sorted(self.activities.items())
+            if (found.record, found.message_id) == (record, message_id) and self.fingerprints[number] in fingerprints
+        ]
 
     def keep(self, new: NewNotice) -> KeptNotice:
         with self.lock:
@@ -291,12 +298,10 @@ class FakeNotices:
     def task_topic(self, on: RecordRef, task: str) -> str:
         if task not in self.tasks:
             raise NotFound(f"no activity {task}")
-        found = self.tasks[task]
-        if found is None:
-            return "other"
-        if found[0] != on:
+        lies_on, topic = self.tasks[task]
+        if lies_on != on:
             raise BadInput(f"task: {task} is no task on {on}")
-        return found[1]
+        return topic or "other"
 
     def delete(self, activity: str, state: str = "deleted") -> None:
         del self.activities[activity]

@@ -16,9 +16,15 @@ On = Annotated[str | None, typer.Option("--record", metavar="KIND:REF", help="Wh
 By = Annotated[str | None, typer.Option("--as", metavar="EMAIL", help="Who triggered it; with --eml.")]
 In = Annotated[
     list[str] | None,
-    typer.Option("--language", metavar="LL", help="What it is written in; with --eml. May be repeated."),
+    typer.Option(
+        "--language",
+        metavar="LL",
+        help="What it is written in; each shows the whole mail. With --eml. May be repeated.",
+    ),
 ]
-Eml = Annotated[str | None, typer.Option("--eml", metavar="FILE", help="A finished mail; - reads it from stdin.")]
+Eml = Annotated[
+    str | None, typer.Option("--eml", metavar="FILE", help="A finished mail, kept whole; - reads it from stdin.")
+]
 Task = Annotated[str | None, typer.Option("--task", metavar="ID", help="What a task_reminder is about; with --eml.")]
 
 

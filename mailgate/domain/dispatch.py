@@ -99,9 +99,30 @@ class Dispatch:
         words = (text for one in self.content.values() for text in (one.subject, one.text, one.html))
         return sum(len(text.encode()) for text in words) + sum(len(one.content) for one in self.documents)
 
-    def fingerprint(self, recorder: str, logged: Iterable[Language]) -> str:
-        """Hash what the activity is made of: all but the time, the Message-ID, the record, and words not logged."""
-        sent = self.sent_languages
+    @property
+    def got(self) -> Language | None:
+        """Name the one language in which every recipient got it, where the job says so."""
+        said = self.sent_languages or {}
+        got, *others = {said.get(email, ()) for email in self.recipients}
+        return got[0] if len(got) == 1 and not others else None
+
+    def sent_as(self, ruled: Mapping[str, Languages]) -> bool:
+        """Say whether each recipient got the languages that the rule names; they did where the job doesn't say."""
+        said = self.sent_languages
+        return said is None or {email: languages for email, languages in said.items() if languages} == ruled
+
+    def check_words(self, logged: Iterable[Language]) -> None:
+        """Refuse a language that is to be logged and says nothing at all."""
+        for code, one in self._words(logged):
+            if not (one.subject.strip() or one.text.strip() or one.html.strip()):
+                raise BadInput(f"content.{code}: subject, text and html are all empty: write what was sent")
+
+    def fingerprint(self, recorder: str, logged: Iterable[Language], *, as_ruled: bool) -> str:
+        """Hash what the activity is made of: all but the time, the Message-ID, the record, and words not logged.
+
+        ``as_ruled``: each got the languages that the rule names. Said or not, that is the same.
+        """
+        sent = None if as_ruled else self.sent_languages
         return _hashed(
             self.kind,
             recorder,

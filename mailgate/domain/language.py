@@ -3,6 +3,9 @@
 ``choose`` says for each recipient in which languages a mail goes to them, and in which ones it is logged: before it is
 sent, and again with the same facts when it is logged. Languages always stand in the order DE, EN, FR, IT.
 
+A mail to readers of one language is logged in the one that it went out in, where the job says so: they may have been
+given another since.
+
 Refuses with ``BadInput``, naming what is wrong: an unknown kind of mail, one on the wrong kind of record, one to users
 whose recipients are not users of one language, a statement of payout on a contract without a language, and content
 that lacks a language to be logged. Who the recipients are, which edition this is and whether the record exists is
@@ -44,7 +47,7 @@ class Circumstances:
     ``recipients`` are folded e-mails, each once. ``users`` holds those of them that are registered users, with the
     language set on each; ``contacts`` those for whom a language is set on the contact, else on its customer.
     ``contract`` is the language of the publisher contract. ``given``: the languages of the content handed over, empty
-    as long as nobody wrote it.
+    as long as nobody wrote it. ``got``: the one language in which every recipient got it, where the job says so.
     """
 
     record: RecordKind
@@ -54,6 +57,7 @@ class Circumstances:
     contacts: Mapping[str, Language]
     contract: Language | None
     given: Languages
+    got: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +113,30 @@ def topic(kind: Notification, record: RecordKind, task_topic: str | None = None)
     return _rule(kind).topic(record, task_topic)
 
 
-def check_content(kind: Notification, logged: Languages, given: Collection[Language]) -> Languages:
+def check_content(
+    kind: Notification, logged: Languages, given: Collection[Language], field: str = "content"
+) -> Languages:
     """Compare the languages of the content with those to be logged; give those that aren't needed.
 
-    ``BadInput`` names every language that is missing; ``mail``, logged as given, needs at least one.
+    ``BadInput`` begins with ``field`` and names every language that is missing; ``mail``, logged as given, needs at
+    least one.
     """
     if missing := [language.value for language in logged if language not in given]:
-        raise BadInput(f"content: {kind.value} is logged in {_listed(logged)}; missing: {', '.join(missing)}")
+        raise BadInput(f"{field}: {kind.value} is logged in {_listed(logged)}; missing: {', '.join(missing)}")
     if not given:
-        raise BadInput(f"content: {kind.value} needs at least one language of {_listed(ALL_FOUR)}")
+        raise BadInput(f"{field}: {kind.value} needs at least one language of {_listed(ALL_FOUR)}")
     return tuple(language for language in Language if language in given and language not in logged)
+
+
+def may_be_logged(kind: Notification, given: Collection[Language]) -> tuple[Languages, ...]:
+    """Give the languages in which content in these may have been logged, whatever the circumstances were."""
+    offered = tuple(language for language in Language if language in given)
+    rule = _rule(kind)
+    if rule.logged is as_given:
+        return (offered,)
+    if rule.logged is all_four:
+        return (ALL_FOUR,) if offered == ALL_FOUR else ()
+    return tuple((language,) for language in offered)
 
 
 def all_four(_circumstances: Circumstances) -> Languages:
@@ -132,20 +150,24 @@ def the_instances(circumstances: Circumstances) -> Languages:
 
 
 def the_contracts(circumstances: Circumstances) -> Languages:
-    """The language of the publisher contract, which always has one."""
+    """The one language that all of them got, where that is said; else that of the contract, which always has one."""
+    if circumstances.got is not None:
+        return (circumstances.got,)
     if circumstances.contract is None:
         raise BadInput("language: the publisher contract has none: set it (mailgate record set --language)")
     return (circumstances.contract,)
 
 
 def the_users(circumstances: Circumstances) -> Languages:
-    """The one language of the users it goes to; a user without one has the instance's."""
+    """The one language that all users got, where that is said; else theirs; a user without one has the instance's."""
     if not circumstances.recipients:
         raise BadInput("recipients: this mail goes to registered users: name at least one")
     if strangers := [email for email in circumstances.recipients if email not in circumstances.users]:
         raise BadInput(
             f"recipients: this mail goes to registered users only: leave out or register {', '.join(strangers)}"
         )
+    if circumstances.got is not None:
+        return (circumstances.got,)
     spoken = {email: circumstances.users[email] or circumstances.instance for email in circumstances.recipients}
     if len(set(spoken.values())) > 1:
         each = ", ".join(f"{email} ({language.value})" for email, language in spoken.items())

@@ -8,7 +8,7 @@ Raises ``BadInput`` for other content, or where the activity was deleted or eras
 that is gone. What is in the caller's transaction (``keep_notice``) is undone with it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -22,14 +22,14 @@ from mailgate.domain.record import RecordRef
 from mailgate.domain.removal import ReceiptState
 from mailgate.domain.topic import TOPIC_OTHER
 from mailgate.errors import BadInput, Deferred, NotFound, Reason
-from mailgate.ports import KeptNotice
+from mailgate.ports import KeptNotice, MetNotice
 from mailgate.store import again, listing, parts, register, uploads
 from mailgate.store.acting import gone, read_id
 from mailgate.store.content import write_mails
 from mailgate.store.database import Database, insert
 from mailgate.store.identifiers import new_id
 from mailgate.store.linking import look_again
-from mailgate.store.orders import Unkeepable
+from mailgate.store.orders import Unkeepable, in_parts
 from mailgate.store.tables import activity, activity_note, receipt, record, removal, user_account
 
 TRUST = "none"
@@ -55,6 +55,15 @@ class Notices:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def met(self, record: RecordRef, message_id: str, fingerprints: Collection[str]) -> Sequence[MetNotice]:
+        """Find what may be the same system mail."""
+        with self._database.read() as connection:
+            return [
+                MetNotice(fingerprint, found)
+                for number, fingerprint in _met(connection, record, message_id, fingerprints)
+                if (found := listing.whole(connection, number)) is not None
+            ]
 
     def keep(self, new: NewNotice) -> KeptNotice:
         """Keep a system mail once; the same again gives the first activity."""
@@ -156,6 +165,20 @@ def _find(connection: Connection, key: int, new: NewNotice) -> str | None:
     return str(kept)
 
 
+def _met(
+    connection: Connection, on: RecordRef, message_id: str, fingerprints: Collection[str]
+) -> Sequence[tuple[str, str]]:
+    keys = register.keys(connection, [on])
+    if on not in keys:
+        return []
+    columns = select(activity.c.id, activity.c.fingerprint)
+    here = columns.where(activity.c.record_id == keys[on], activity.c.message_id == message_id)
+    found: list[tuple[str, str]] = []
+    for part in in_parts(fingerprints):  # only system mail has one
+        found += [(row.id, row.fingerprint) for row in connection.execute(here.where(activity.c.fingerprint.in_(part)))]
+    return sorted(found)
+
+
 def _named(new: NewNotice) -> str:
     return new.message_id or "this mail"
 
@@ -242,9 +265,17 @@ def _task_topic(connection: Connection, on: RecordRef, task: str) -> str:
     columns = select(activity.c.type, activity.c.topic, record.c.kind, record.c.ref)
     row = connection.execute(columns.join(record).where(activity.c.id == number)).first()
     if row is None:
-        if connection.scalar(select(removal.c.activity_id).where(removal.c.activity_id == number)):
-            return TOPIC_OTHER  # it was there when the mail went out
-        raise gone(connection, task)
+        _check_removed(connection, on, number)
+        return TOPIC_OTHER  # it was there when the mail went out
     if row.type != ActivityType.TASK or (row.kind, row.ref) != (on.kind.value, on.ref):
         raise BadInput(f"task: {number} is no task on {on}, but {row.type} on {row.kind}:{row.ref}")
     return str(row.topic)
+
+
+def _check_removed(connection: Connection, on: RecordRef, number: str) -> None:
+    lay = select(record.c.kind, record.c.ref).join(removal, removal.c.record_id == record.c.id)
+    row = connection.execute(lay.where(removal.c.activity_id == number)).first()
+    if row is None:
+        raise gone(connection, number)
+    if (row.kind, row.ref) != (on.kind.value, on.ref):
+        raise BadInput(f"task: {number} is no task on {on}: it was on {row.kind}:{row.ref}, and was taken away")

@@ -11,7 +11,7 @@ from mailgate.domain.record import RecordKind, RecordRef
 from mailgate.domain.user import Language
 from mailgate.store import register
 from mailgate.store.database import Database
-from mailgate.store.nearness import CLIENT_ROLES, persons_among, steps, users_among
+from mailgate.store.nearness import CLIENT_ROLES, persons_among, steps
 from mailgate.store.orders import in_parts
 from mailgate.store.tables import record, record_contact, record_relation, user_account, user_address
 
@@ -37,8 +37,7 @@ class Speakers:
     def contacts(self, seen_from: RecordRef, emails: Collection[str]) -> Mapping[str, Language]:
         """Give the languages set on contacts, or on their customers."""
         with self._database.read() as connection:
-            users = users_among(connection, emails)
-            persons = persons_among(connection, [email for email in emails if email not in users])
+            persons = persons_among(connection, emails)
             walked = _walk(connection, seen_from)
             near = {email: _nearest(set(found), walked) for email, found in persons.items()}
             asked = set[int]().union(*near.values())

@@ -141,6 +141,30 @@ def test_the_same_again_is_the_first_activity(world: Run) -> None:
     assert _listed(world) == [first["id"]]
 
 
+def test_it_is_so_after_somebodys_language_was_changed(world: Run) -> None:
+    world("user", "set", LUCA, "--language", "fr")
+    birthday: dict[str, Any] = {"kind": "birthday_reminder", "record": "contact:12", "recipients": [LUCA]}
+    birthday |= {"content": {"fr": {"subject": "Anniversaire", "text": "Demain"}}}
+    first = _logged(world, **birthday)
+    (mail,) = _log_mail(world, _to_luca(), *_birthday("fr")).facts
+    world("user", "set", LUCA, "--language", "de")
+    assert _logged(world, **birthday) == first
+    assert _logged(world, **birthday, sent_languages={LUCA: ["fr"]}) == first
+    assert _log_mail(world, _to_luca(), *_birthday("fr")).facts == [mail]
+    late = _logged(world, **birthday, message_id="<2@muster.example>", sent_languages={LUCA: ["fr"]})
+    assert late["languages"] == ["fr"]
+    ran = _log(world, **birthday, message_id="<3@muster.example>")
+    assert (ran.code, "missing: de" in _told(ran)) == (65, True)
+
+
+def _to_luca() -> bytes:
+    return a_mail().replace(CLIENT.encode(), LUCA.encode())
+
+
+def _birthday(language: str) -> list[str]:
+    return ["--kind", "birthday_reminder", "--record", "contact:12", "--as", ANNA, "--language", language]
+
+
 def test_two_languages_make_two_mails_and_two_activities(world: Run) -> None:
     birthday = {"kind": "birthday_reminder", "record": "contact:12"}
     refused = _log(world, **birthday, recipients=[ANNA, LUCA])
@@ -173,6 +197,7 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"documents": [{"name": "../../x", "type": "a/b", "base64": ""}]}, 65, "documents[0].name: '../../x'"),
     ({"documents": [{"name": "x", "type": "a/b", "base64": "?"}]}, 65, "documents[0].base64"),
     ({"task": "4711"}, 65, "task"),
+    ({"kind": "mail", "content": {"en": {"subject": "", "text": "", "html": None}}}, 65, "content.en: "),
 ]
 
 
@@ -212,6 +237,16 @@ def test_what_its_recorder_deleted_is_not_logged_again(world: Run) -> None:
     assert _listed(world) == []
 
 
+def test_the_receipt_of_what_was_taken_away_says_that_it_is_not_logged_again(world: Run) -> None:
+    refused = "The mail can't come back: if the CRM logs it again, that is refused."
+    shown = _logged(world)
+    (deleted,) = world("activity", "delete", shown["id"], "--as", ANNA, "--json").facts
+    assert deleted["note"] == refused
+    assert "can be logged again" in world("activity", "forget-deletion", shown["id"], "--reason", "mistake").out
+    (erased,) = world("activity", "erase", _logged(world)["id"], "--reason", "by law", "--json").facts
+    assert erased["note"] == refused
+
+
 def test_the_topic_of_a_reminder_is_that_of_its_task(world: Run) -> None:
     task = ("--type", "task", "--topic", "offer", "--as", ANNA, "--subject", "Call", "--due", "2027-01-01", "--json")
     (made,) = world("activity", "add", "campaign:4711", *task).facts
@@ -222,6 +257,19 @@ def test_the_topic_of_a_reminder_is_that_of_its_task(world: Run) -> None:
     elsewhere = _log(world, **reminder, record="customer:1")
     assert elsewhere.code == 65
     assert f"task: {made['id']} is no task on customer:1" in _told(elsewhere)
+    assert world("activity", "delete", made["id"], "--as", ANNA).code == 0
+    again = {**reminder, "message_id": "<2@muster.example>"}
+    assert _logged(world, **again)["topic"] == "other"
+    elsewhere = _log(world, **again, record="customer:1")
+    assert elsewhere.code == 65
+    assert f"task: {made['id']} is no task on customer:1: it was on campaign:4711" in _told(elsewhere)
+
+
+def test_what_was_logged_can_be_handed_over_as_it_is_shown(world: Run) -> None:
+    shown = _logged(world)
+    assert shown["content"]["de"]["html"] is None
+    again = {key: shown[key] for key in ("content", "sent_languages")}
+    assert _logged(world, **again, documents=None, task=None) == shown
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -300,7 +348,7 @@ EML: list[tuple[dict[str, list[str]], int, str]] = [
     ({"record": []}, 2, "--record"),
     ({"as_": []}, 2, "--as"),
     ({"language": []}, 2, "--language"),
-    ({"language": ["de", "it"]}, 65, "missing: en, fr"),
+    ({"language": ["de", "it"]}, 65, "language: invoice is logged in de, en, fr, it; missing: en, fr"),
     ({"language": ["de", "xx"]}, 65, "'xx' is no language"),
     ({"kind": ["newsletter"]}, 65, "newsletter"),
     ({"record": ["campaign:1"]}, 66, "campaign:1"),
@@ -323,6 +371,24 @@ def test_a_file_that_is_no_mail_on_the_wire_is_refused(world: Run, damage: Calla
     ran = _log_mail(world, damage(a_mail()))
     assert ran.code == 65
     assert "line ends" in _told(ran)
+
+
+@pytest.mark.parametrize("raw", [b"", b"broken pipe\n", b"\n\n"])
+def test_what_a_failing_pipe_leaves_is_no_mail(world: Run, raw: bytes) -> None:
+    ran = _log_mail(world, raw)
+    assert ran.code == 65
+    assert "eml: this holds no mail" in _told(ran)
+    assert _listed(world) == []
+
+
+def test_each_language_of_a_finished_mail_shows_the_whole_mail(world: Run) -> None:
+    (shown,) = _log_mail(world, a_mail(), *_options(kind=["creative_request"], language=["en", "fr"])).facts
+    assert [(note["code"], "it may hold that" in note["text"]) for note in shown["notes"]] == [
+        ("language_ignored", True)
+    ]
+    told = " ".join(world("outbound", "log", "--help").out.split())
+    assert "kept whole" in told
+    assert "each shows the whole mail" in told
 
 
 @pytest.mark.parametrize(

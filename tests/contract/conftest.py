@@ -91,7 +91,7 @@ class FakeBackend:
         return number
 
     def remove_task(self, task: str) -> None:
-        self.notices.tasks[task] = None
+        self.notices.tasks[task] = (self.notices.tasks[task][0], None)
 
     def used(self, address: str) -> datetime | None:
         return self.archive.used.get(address)

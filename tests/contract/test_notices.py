@@ -120,6 +120,40 @@ def test_other_content_under_the_same_key_is_refused(backend: Backend) -> None:
     assert backend.notices.keep(notice()).activity == first.activity
 
 
+def _met(backend: Backend, *fingerprints: str, **changes: Any) -> list[tuple[str, str]]:
+    asked = {"record": CAMPAIGN, "message_id": "<1@firma.example>", **changes}
+    return [
+        (met.fingerprint, met.activity.id)
+        for met in backend.notices.met(**asked, fingerprints=fingerprints or ["f" * 64])
+    ]
+
+
+def test_the_same_mail_is_met_in_whatever_languages_it_was_logged(backend: Backend) -> None:
+    both = backend.notices.keep(notice()).activity
+    one = backend.notices.keep(
+        notice(identity=identity("<1@firma.example>", (DE,)), fingerprint="e" * 64, content={DE: Content("a", "b")})
+    ).activity
+    assert _met(backend) == [("f" * 64, both.id)]
+    assert _met(backend, "e" * 64, "f" * 64, "d" * 64) == [("f" * 64, both.id), ("e" * 64, one.id)]
+    (met,) = backend.notices.met(CAMPAIGN, "<1@firma.example>", ["e" * 64])
+    assert met.activity == one
+    assert met.activity.languages == ("de",)
+
+
+def test_a_finished_mail_is_met_too(backend: Backend) -> None:
+    made = backend.notices.keep(finished(raw_mail(), message_id="")).activity
+    assert _met(backend, message_id="") == [("f" * 64, made.id)]
+
+
+def test_other_mail_is_not_met(backend: Backend) -> None:
+    made = backend.notices.keep(notice()).activity
+    assert _met(backend, "e" * 64) == []
+    assert _met(backend, message_id="<2@firma.example>") == []
+    assert _met(backend, record=CUSTOMER) == _met(backend, record=ref("campaign:1")) == []
+    backend.delete(made.id)
+    assert _met(backend) == []
+
+
 @pytest.mark.parametrize("fingerprint", ["f" * 64, "e" * 64])
 def test_what_was_deleted_is_not_logged_again(backend: Backend, fingerprint: str) -> None:
     backend.delete(backend.notices.keep(notice()).activity.id)
@@ -155,10 +189,12 @@ def test_a_task_says_its_topic(backend: Backend) -> None:
         backend.notices.task_topic(CUSTOMER, task)
 
 
-def test_a_task_that_is_gone_leaves_other(backend: Backend) -> None:
+def test_a_task_that_is_gone_leaves_other_on_its_record(backend: Backend) -> None:
     task = backend.add_task(CAMPAIGN, "offer")
     backend.remove_task(task)
     assert backend.notices.task_topic(CAMPAIGN, task) == "other"
+    with pytest.raises(BadInput, match=f"task: {task} is no task on {CUSTOMER}"):
+        backend.notices.task_topic(CUSTOMER, task)
 
 
 def test_a_task_that_never_was_is_named(backend: Backend) -> None:

@@ -160,9 +160,12 @@ def test_a_contact_is_written_to_in_the_language_set_nearest(
     assert found == ({} if language is None else {MAIL: language})
 
 
-def test_a_user_is_no_contact(make_backend: Maker) -> None:
-    world = World(users=(ANNA,), records=(_campaign(), _spoken(person("contact:1", ANNA.email), "fr")))
-    assert make_backend(world).speakers.contacts(CAMPAIGN, [ANNA.email]) == {}
+@pytest.mark.parametrize("email", [ANNA.email, ANNA.aliases[0]])
+def test_a_contact_who_is_a_user_too_is_written_to_in_the_contacts_language(make_backend: Maker, email: str) -> None:
+    world = World(users=(ANNA,), records=(_campaign(), _spoken(person("contact:1", email), "fr")))
+    speakers = make_backend(world).speakers
+    assert speakers.contacts(CAMPAIGN, [email]) == {email: FR}
+    assert speakers.users([email]) == {email: DE}
 
 
 def test_many_recipients_are_asked_about_at_once(make_backend: Maker) -> None:

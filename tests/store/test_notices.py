@@ -306,6 +306,20 @@ def test_the_same_again_is_met_on_the_record_merged_into(admin: Admin) -> None:
     assert (again.id, again.record) == (made.id, OTHER)
 
 
+def test_it_is_met_there_too_after_a_language_was_changed(admin: Admin) -> None:
+    birthday: dict[str, Any] = {"kind": "birthday_reminder", "record": "contact:1", "recipients": [LUCA]}
+    birthday |= {"content": {FR: Content("Anniversaire", "Demain")}, "sent_languages": {LUCA: [FR]}}
+    made = log(admin.database, **birthday)
+    assert made.languages == ("fr",)
+    admin.record("contact:2")
+    admin.records.merge(RecordRef.parse("contact:1"), RecordRef.parse("contact:2"), actor=ACTOR)
+    again = {**birthday, "record": "contact:2", "sent_languages": None}
+    assert log(admin.database, **again).id == made.id
+    admin.activities.delete(made.id, as_email=ANNA)
+    with pytest.raises(BadInput, match="missing: en"):
+        log(admin.database, **again)
+
+
 @pytest.mark.parametrize("texts", [("Guten Tag", "Guten Tag"), ("Guten Tag", "Guten Abend")])
 def test_records_that_both_had_it_keep_both(admin: Admin, texts: tuple[str, str]) -> None:
     contents = [{DE: Content("Rechnung", one)} for one in texts]

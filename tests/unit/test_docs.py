@@ -1,6 +1,7 @@
 """The pages and the program say the same."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,15 @@ def test_what_a_page_points_at_is_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_readme_names_every_layer_in_its_place() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    (line,) = re.findall(r"^    errors.*(?:\n +<-.*)*", README, re.MULTILINE)
+    shown = [{name.strip() for name in layer.split(",")} for layer in line.split("<-")]
+    held = [{name.strip() for name in layer.split("|")} for layer in reversed(layers)]
+    assert shown == held[:-1]
+    assert held[-1] == {"__main__"}

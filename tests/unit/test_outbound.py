@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mailgate import events
 from mailgate.domain.activity import Activity
 from mailgate.domain.content import Content
 from mailgate.domain.document import NewDocument
@@ -56,8 +57,18 @@ class Office:
     notices: FakeNotices = field(default_factory=lambda: FakeNotices(OUTBOUND_WORLD))
 
     def __post_init__(self) -> None:
-        world = OUTBOUND_WORLD
+        self.enter(OUTBOUND_WORLD)
+
+    def enter(self, world: World) -> None:
+        """Go on in another world, with what was logged."""
         self.outbound = Outbound(FakeDirectory(world), FakeSpeakers(world), self.notices, self.instance, lambda: NOW)
+
+    def speak(self, language: Language | None, instance: Language = EN) -> None:
+        """Set this language on everybody and everything by now."""
+        users = tuple(replace(user, language=language) for user in OUTBOUND_WORLD.users)
+        records = tuple(replace(record, language=language) for record in OUTBOUND_WORLD.records)
+        self.instance = replace(self.instance, language=instance)
+        self.enter(replace(OUTBOUND_WORLD, users=users, records=records))
 
     def log(self, kind: str = "mail", **changes: Any) -> Activity:
         given: dict[str, Any] = {
@@ -285,7 +296,7 @@ def test_recipients_take_part(office: Office) -> None:
 
 def test_a_reminder_has_the_topic_of_its_task(office: Office) -> None:
     there, gone = new_id(), new_id()
-    office.notices.tasks = {there: (CAMPAIGN, "offer"), gone: None}
+    office.notices.tasks = {there: (CAMPAIGN, "offer"), gone: (CAMPAIGN, None)}
     for n, (task, topic) in enumerate([(there, "offer"), (gone, "other"), (None, "other")]):
         made = office.log("task_reminder", recipients=[LUCA.email], task=task, message_id=f"<{n}@firma.example>")
         assert made.topic == topic
@@ -386,6 +397,177 @@ def test_another_document_is_other_content(office: Office, change: tuple[str, An
     assert office.log(documents=[document]).documents
 
 
+@pytest.mark.parametrize("kind", ["screenshots", "mail"])
+def test_saying_what_the_rule_says_is_the_same(office: Office, kind: str) -> None:
+    recipients = [CLIENT, STRANGER]
+    said = {STRANGER: ["it", "fr", "en", "de"], CLIENT: list(ALL)}
+    first = office.log(kind, recipients=recipients)
+    assert office.log(kind, recipients=recipients, sent_languages=said) == first
+    with pytest.raises(BadInput, match="other content"):
+        office.log(kind, recipients=recipients, sent_languages={CLIENT: list(ALL)})
+    second = office.log(kind, recipients=recipients, sent_languages=said, message_id="<2@firma.example>")
+    assert office.log(kind, recipients=recipients, message_id="<2@firma.example>") == second
+    assert len(office.notices.kept) == 2
+
+
+def test_saying_to_each_contact_what_the_rule_says_is_the_same(office: Office) -> None:
+    first = office.log("creative_request", recipients=[CLIENT, FRENCH])
+    said: dict[str, Any] = {CLIENT: ["it"], FRENCH: ["fr"]}
+    assert office.log("creative_request", recipients=[CLIENT, FRENCH], sent_languages=said) == first
+    with pytest.raises(BadInput, match="other content"):
+        office.log("creative_request", recipients=[CLIENT, FRENCH], sent_languages={**said, FRENCH: ["it"]})
+
+
+CHANGED: list[tuple[str, str, list[str], Mapping[Language, Content]]] = [
+    ("birthday_reminder", "contact:1", [LUCA.email], words(IT)),
+    ("birthday_reminder", "contact:1", [LUCA.email], words(DE, IT)),
+    ("task_reminder", "campaign:4711", [LUCA.email], words(IT)),
+    ("payout_statement", "publisher_contract:1", [CLIENT], words(FR)),
+    ("creative_request", "campaign:4711", [CLIENT, FRENCH], words(EN)),
+    ("creative_request", "campaign:4711", [CLIENT, FRENCH], words(DE, EN)),
+    ("invoice", "campaign:4711", [CLIENT], words(*ALL)),
+    ("mail", "campaign:4711", [CLIENT], words(DE, FR)),
+]
+
+
+@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize(("kind", "record", "recipients", "content"), CHANGED)
+def test_the_same_again_is_the_first_activity_whatever_language_was_set_since(
+    *, office: Office, kind: str, record: str, recipients: list[str], content: Mapping[Language, Content], said: bool
+) -> None:
+    first = office.log(kind, record=record, recipients=recipients, content=content)
+    again: dict[str, Any] = {"record": record, "recipients": recipients, "content": content}
+    again |= {"sent_languages": first.sent_languages} if said else {}
+    for now in (DE, None):
+        office.speak(now, instance=DE)
+        assert office.log(kind, **again) == first
+    assert len(office.notices.kept) == 1
+
+
+def test_the_same_finished_mail_again_is_the_first_activity_whatever_language_was_set_since(office: Office) -> None:
+    raw = a_mail(to=LUCA.email)
+    given: dict[str, Any] = {"record": "contact:1", "languages": ["it"]}
+    first = office.log_mail(raw, "birthday_reminder", **given)
+    nameless = raw.replace(b"Message-ID", b"X-Message-ID")
+    second = office.log_mail(nameless, "birthday_reminder", **given)
+    office.speak(DE)
+    assert office.log_mail(raw, "birthday_reminder", **given) == first
+    assert office.log_mail(nameless, "birthday_reminder", **given) == second
+    with pytest.raises(BadInput, match=r"^language: .*missing: de"):
+        office.log_mail(a_mail(to=LUCA.email, number=2), "birthday_reminder", **given)
+    with pytest.raises(BadInput, match=r"^language: .*missing: de"):
+        office.log_mail(raw, "birthday_reminder", **{**given, "triggered_by": LUCA.email})
+
+
+def test_more_languages_of_any_other_mail_make_another_activity(office: Office) -> None:
+    first = office.log(content=words(DE))
+    assert office.log(content=words(DE, FR)).languages == ("de", "fr")
+    assert office.log(content=words(DE)) == first
+    mail = office.log_mail(a_mail(number=2), languages=["de"])
+    assert office.log_mail(a_mail(number=2), languages=["de", "it"]).languages == ("de", "it")
+    assert office.log_mail(a_mail(number=2), languages=["de"]) == mail
+
+
+@pytest.mark.parametrize("said", [None, {LUCA.email: ["it"]}])
+def test_other_content_is_no_first_activity_whatever_language_was_set_since(office: Office, said: Any) -> None:
+    birthday: dict[str, Any] = {"record": "contact:1", "recipients": [LUCA.email], "sent_languages": said}
+    office.log("birthday_reminder", content=words(IT), **birthday)
+    office.speak(DE)
+    for other in ({"content": {IT: Content("Auguri", "Ciao")}}, {"content": words(IT), "triggered_by": LUCA.email}):
+        with pytest.raises(BadInput, match=r"missing: de|other content"):
+            office.log("birthday_reminder", **{**birthday, **other})
+    assert len(office.notices.kept) == 1
+
+
+def test_what_was_deleted_stays_so_whatever_language_was_set_since(office: Office) -> None:
+    birthday: dict[str, Any] = {"record": "contact:1", "recipients": [LUCA.email], "content": words(IT)}
+    office.notices.delete(office.log("birthday_reminder", **birthday).id)
+    with pytest.raises(BadInput, match="deleted"):
+        office.log("birthday_reminder", **birthday)
+    office.speak(DE)
+    with pytest.raises(BadInput, match="missing: de"):
+        office.log("birthday_reminder", **birthday)
+    with pytest.raises(BadInput, match="deleted"):
+        office.log("birthday_reminder", **birthday, sent_languages={LUCA.email: ["it"]})
+    assert len(office.notices.kept) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "recipients"),
+    [
+        ("birthday_reminder", "contact:1", [LUCA.email, ANNA.email]),
+        ("task_reminder", "campaign:4711", [LUCA.email]),
+        ("payout_statement", "publisher_contract:1", [CLIENT, STRANGER]),
+        ("payout_statement", "publisher_contract:2", [CLIENT]),
+    ],
+)
+def test_what_readers_of_one_language_got_is_logged(
+    office: Office, kind: str, record: str, recipients: list[str]
+) -> None:
+    given: dict[str, Any] = {"record": record, "recipients": recipients, "content": words(EN)}
+    made = office.log(kind, **given, sent_languages={one: ["en"] for one in recipients})
+    assert made.languages == ("en",)
+    assert made.sent_languages == dict.fromkeys(sorted(recipients), ("en",))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {LUCA.email: ["fr"]},
+        {LUCA.email: ["fr"], "anna@mobil.example": ["it"]},
+        {LUCA.email: ["fr", "it"], "anna@mobil.example": ["fr", "it"]},
+        {LUCA.email: [], "anna@mobil.example": []},
+    ],
+)
+def test_else_the_rule_decides(office: Office, said: Mapping[str, list[str]]) -> None:
+    recipients = [LUCA.email, "anna@mobil.example"]
+    with pytest.raises(BadInput, match="one language"):
+        office.log("birthday_reminder", record="contact:1", recipients=recipients, sent_languages=said)
+
+
+def test_who_got_it_in_one_language_is_a_registered_user_still(office: Office) -> None:
+    said = {CLIENT: ["fr"]}
+    with pytest.raises(BadInput, match="registered users only"):
+        office.log("birthday_reminder", record="contact:1", recipients=[CLIENT], sent_languages=said)
+
+
+@pytest.mark.parametrize("empty", [Content(), Content("", " \n", "\t")])
+def test_a_language_that_is_logged_says_something(office: Office, empty: Content) -> None:
+    for kind, content in (
+        ("invoice", {**words(*ALL), EN: empty}),
+        ("mail", {EN: empty}),
+        ("mail", {DE: Content("x"), EN: empty}),
+    ):
+        with pytest.raises(BadInput, match=r"^content\.en: "):
+            office.log(kind, content=content)
+    assert not office.notices.kept
+    assert office.log("creative_request", content={**words(EN), DE: empty}).languages == ("en",)
+
+
+@pytest.mark.parametrize("content", [Content("x"), Content("", "x"), Content("", "", "<p>x</p>")])
+def test_one_of_its_texts_is_enough(office: Office, content: Content) -> None:
+    assert office.log(content={DE: content}).languages == ("de",)
+
+
+def test_a_mail_that_is_met_again_is_told(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, object]] = []
+    monkeypatch.setattr(events, "notice_logged", lambda **fields: told.append(fields))
+    made = office.log("creative_request", content=words(EN))
+    office.speak(DE, instance=DE)
+    office.log("creative_request", content=words(EN))
+    first = {"kind": "creative_request", "record": "campaign:4711", "activity": made.id, "languages": "en"}
+    assert told == [{**first, "again": False}, {**first, "again": True}]
+
+
+def test_a_contact_who_is_a_user_too_is_asked_for_creatives_as_a_contact(office: Office) -> None:
+    contact = replace(person("contact:9", ANNA.email), language="fr")
+    office.enter(replace(OUTBOUND_WORLD, records=(*OUTBOUND_WORLD.records, contact)))
+    made = office.log("creative_request", recipients=[ANNA.email])
+    assert made.sent_languages == {ANNA.email: ("fr",)}
+    assert [(one.side, one.record) for one in made.participants] == [("internal", None)]
+
+
 def test_words_that_are_not_logged_are_not_looked_at_again(office: Office) -> None:
     first = office.log("creative_request", content=words(EN))
     second = office.log("creative_request", content={**words(EN), IT: Content("x", "y")})
@@ -461,9 +643,9 @@ def test_a_mail_that_would_not_be_taken_by_smtp_is_refused(office: Office, raw: 
 @pytest.mark.parametrize(
     ("changes", "error", "named"),
     [
-        ({"kind": "invoice", "languages": ["de", "it"]}, BadInput, "missing: en, fr"),
-        ({"kind": "invoice", "languages": []}, BadInput, "missing: de, en, fr, it"),
-        ({"languages": []}, BadInput, "at least one language"),
+        ({"kind": "invoice", "languages": ["de", "it"]}, BadInput, "^language: .*missing: en, fr"),
+        ({"kind": "invoice", "languages": []}, BadInput, "^language: .*missing: de, en, fr, it"),
+        ({"languages": []}, BadInput, "^language: .*at least one language"),
         ({"languages": ["de", "es"]}, BadInput, r"language\[1\]: 'es'"),
         ({"kind": "birthday_reminder", "record": "contact:1"}, BadInput, CLIENT),
         ({"kind": "payout_statement"}, BadInput, "record: payout_statement stands on publisher_contract"),
@@ -482,9 +664,11 @@ def test_what_is_wrong_with_a_finished_mail_is_named(
 
 
 def test_a_language_that_is_not_needed_is_ignored(office: Office) -> None:
-    made = office.log_mail(a_mail(), "creative_request", languages=["fr", "en"])
+    made = office.log_mail(a_mail(), "creative_request", languages=["fr", "en", "it"])
     assert made.languages == ("en",)
     assert [note.code for note in made.notes] == ["language_ignored"]
+    for told in ("written in fr, it too", "kept whole, so it may hold that"):
+        assert told in made.notes[0].text
 
 
 def test_another_mail_under_the_same_message_id_is_refused(office: Office) -> None:
@@ -505,10 +689,22 @@ def test_a_mail_without_message_id_is_met_by_its_bytes(office: Office) -> None:
     assert office.log_mail(raw.replace(b"Guten Tag", b"Guten Abend")).id != first.id
 
 
-def test_bytes_that_are_no_mail_are_kept_too(office: Office) -> None:
-    made = office.log_mail(b"\xff\xfe no mail at all")
+@pytest.mark.parametrize("raw", [b"\xff\xfe odd\r\nX-Odd: \xff\r\n", b"X-Odd:", b"From anna\r\nTo :\r\n\r\n\xff"])
+def test_odd_bytes_with_a_header_field_are_kept_too(office: Office, raw: bytes) -> None:
+    made = office.log_mail(raw)
     assert made.participants == ()
     assert made.occurred_at == NOW
+    assert made.raw_sha256 == sha256(raw).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\n", b"\xff\xfe no mail at all", b"\r\nSubject: in the body\r\n", b"From anna Mon\n\nHallo\n", b" a: b"],
+)
+def test_what_holds_no_header_field_is_no_mail(office: Office, raw: bytes) -> None:
+    with pytest.raises(BadInput, match=r"^eml: this holds no mail"):
+        office.log_mail(raw)
+    assert not office.notices.kept
 
 
 @pytest.mark.parametrize("kind", list(Notification))

@@ -16,6 +16,7 @@ from mailgate.domain.language import (
     check_content,
     check_record,
     choose,
+    may_be_logged,
     read_kind,
     topic,
 )
@@ -235,6 +236,32 @@ def test_without_recipients_it_is_logged_alike_but_mail_to_users_is_refused(row:
         )
 
 
+READERS = {"birthday_reminder", "payout_statement", "task_reminder"}  # "the same", and one language
+
+
+@pytest.mark.parametrize("row", page(), ids=lambda row: row.kind.value)
+def test_what_readers_of_one_language_got_is_logged_whatever_is_set_by_now(row: Row) -> None:
+    for case, got in product(every_case(), Language):
+        expected = case.expected(row)
+        reads = row.kind == "payout_statement" or case.user != NO_USER
+        if row.kind.value in READERS and row.takes(case.record) and reads:
+            expected = (got.value, got.value)
+        try:
+            chosen = choose(row.kind, replace(case.circumstances(), got=got))
+            answered = (" ".join(chosen.send[ANNA]), " ".join(chosen.log))
+        except BadInput:
+            assert expected is None
+        else:
+            assert answered == expected
+
+
+def test_users_of_two_languages_by_now_may_have_got_one_mail() -> None:
+    circumstances = at(RecordKind.CONTACT, recipients=(ANNA, BOB), users={ANNA: DE, BOB: IT})
+    assert choose(Notification.BIRTHDAY_REMINDER, replace(circumstances, got=FR)) == Chosen(
+        {ANNA: (FR,), BOB: (FR,)}, (FR,)
+    )
+
+
 # ---- by example
 
 
@@ -397,6 +424,25 @@ def test_content_has_every_language_that_is_logged_and_what_is_not_needed_is_giv
         assert str(refused.value).startswith(f"content: {kind.value} is logged in ")
         assert str(refused.value).endswith(f"missing: {', '.join(lacking)}")
     assert complete == len(Notification) * (3**4 - 2**4)  # of each language: logged and given, only given, neither
+
+
+@pytest.mark.parametrize("row", page(), ids=lambda row: row.kind.value)
+def test_what_was_logged_in_any_circumstances_may_have_been_logged(row: Row) -> None:
+    record = next(kind for kind in RecordKind if row.takes(kind))
+    for given in SUBSETS:
+        possible = set()
+        for spoken, instance in product(Language, Language):
+            circumstances = at(record, instance=instance, users={ANNA: spoken}, contract=spoken, given=given)
+            logged = choose(row.kind, circumstances).log
+            if logged and set(logged) <= set(given):
+                possible.add(logged)
+        assert set(may_be_logged(row.kind, given[::-1])) - {()} == possible
+
+
+def test_what_is_missing_is_named_by_its_field() -> None:
+    for kind, logged in ((Notification.INVOICE, ALL_FOUR), (Notification.MAIL, ())):
+        with pytest.raises(BadInput, match=r"^language: "):
+            check_content(kind, logged, (), "language")
 
 
 def test_any_other_mail_without_content_is_refused() -> None:
