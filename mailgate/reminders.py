@@ -8,6 +8,9 @@ as sent, both at once. What the server said decides:
     refused   written down; not sent again
     unknown   the connection broke while the mail was on its way: written down; not sent again
 
+A reminder that can't be written, which is a bug, is refused without being sent. One that was sent and can't be logged
+(its task is gone with its record, say) is written down as sent, and its line says so.
+
 A run that dies in between leaves its claim. Once it is older than any hand-over can take, a later run writes it down
 as unknown and lists it. So a mail may be missed after a crash, and is never sent twice.
 
@@ -17,11 +20,13 @@ before six in the morning in the instance's time zone. The clock and the time zo
 """
 
 import hashlib
+import quopri
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.header import Header
+from email.utils import format_datetime
 
 from mailgate.domain.activity import Participant, Side
 from mailgate.domain.content import Content
@@ -30,13 +35,18 @@ from mailgate.domain.notice import NewNotice, identity
 from mailgate.domain.reminder import Claim, Reminded, Reminder, ReminderKey, ReminderState, day_to_remind
 from mailgate.domain.topic import label
 from mailgate.domain.user import Language
-from mailgate.errors import BadInput, Misconfigured
+from mailgate.errors import BadInput, Deferred, MailgateError, Misconfigured
 from mailgate.ports import HandedOver, Handing, Mailer, Reminders
 from mailgate.texts import TaskFacts, reminder
 
 LONGEST = timedelta(minutes=15)  # longer than any hand-over takes: a claim as old was left behind
 LEFT = "an earlier run ended before it knew whether the mail was taken: ask the mail server; it is not sent again"
 BUG = "this is a bug of mailgate, please report it"
+
+# a subject that is the same read as words and read as encoded words (RFC 2047)
+_PLAIN = re.compile(r"(?!.*=\?)[!-~](?:[ -~]{0,66}[!-~])?")
+_LONGEST_LINE = 998  # octets; RFC 5322 2.1.1
+_NO_LINE = re.compile(rb"[\0\r\n]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +102,8 @@ class _Run:
             mail = _Mail(claim, due, language, compose(due, language))
             whole = write(claim, mail.words, language, self.instance.sender)
         except Exception as bug:  # noqa: BLE001 - one odd reminder must not keep the others from going out
-            self.store.release(claim)
-            return _line(due, Handing.LATER, f"{BUG}: {type(bug).__name__}")
+            self.store.settle(claim, ReminderState.REFUSED, self.now())
+            return _line(due, Handing.REFUSED, f"not sent, {BUG}: {type(bug).__name__}")
         return self._settle(mail, self._hand_over(claim, whole))
 
     def _hand_over(self, claim: Claim, whole: bytes) -> HandedOver:
@@ -104,17 +114,27 @@ class _Run:
             raise
 
     def _settle(self, mail: _Mail, handed: HandedOver) -> Reminded:
-        activity = None
         match handed.state:
             case Handing.TAKEN:
-                activity = self.store.settle_sent(mail.claim, notice(mail, self.now()))
+                return self._log(mail, handed.text)
             case Handing.LATER:
                 self.store.release(mail.claim)
             case Handing.REFUSED:
                 self.store.settle(mail.claim, ReminderState.REFUSED, self.now())
             case Handing.UNKNOWN:
                 self.store.settle(mail.claim, ReminderState.UNKNOWN, self.now())
-        return _line(mail.due, handed.state, handed.text, activity)
+        return _line(mail.due, handed.state, handed.text)
+
+    def _log(self, mail: _Mail, text: str) -> Reminded:
+        """Log what was sent; where that can't be done, it was sent all the same."""
+        try:
+            activity = self.store.settle_sent(mail.claim, notice(mail, self.now()))
+        except Deferred:  # the claim stays
+            raise
+        except MailgateError as error:
+            self.store.settle(mail.claim, ReminderState.SENT, self.now())
+            return _line(mail.due, Handing.TAKEN, f"{text}; not logged: {error}")
+        return _line(mail.due, Handing.TAKEN, text, activity)
 
 
 def _line(due: Reminder, state: Handing, text: str, activity: str | None = None) -> Reminded:
@@ -155,19 +175,46 @@ def _topic(due: Reminder, language: Language) -> str:
 
 
 def write(claim: Claim, words: Content, language: Language, sender: str) -> bytes:
-    """Write the mail as it goes over the wire: ASCII, save for addresses beyond it (RFC 6532)."""
-    recipient = claim.key.email
-    mail = EmailMessage(policy=SMTP if f"{sender}{recipient}".isascii() else SMTPUTF8)
-    # addresses without names: some versions of the library lose a name's quotes when they fold it
-    mail["From"] = sender
-    mail["To"] = recipient
-    mail["Subject"] = words.subject
-    mail["Date"] = claim.at
-    mail["Message-ID"] = claim.message_id
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 5: nobody's holiday notice answers it
-    mail.set_content(words.text, cte="quoted-printable")
-    mail["Content-Language"] = language.value  # set_content takes such fields away
-    return mail.as_bytes()
+    """Write the mail as it goes over the wire: ASCII, save for addresses beyond it (RFC 6532).
+
+    Written here and not by the library, which takes what people typed for encoded words and writes what these say,
+    line ends too. ``ValueError`` where the fields would not be just these.
+    """
+    fields = {
+        "From": sender,  # addresses without names: no phrase to be read otherwise
+        "To": claim.key.email,
+        "Subject": _encoded(words.subject),
+        "Date": format_datetime(claim.at),
+        "Message-ID": claim.message_id,
+        "Auto-Submitted": "auto-generated",  # RFC 3834 5: nobody's holiday notice answers it
+        "MIME-Version": "1.0",
+        "Content-Type": 'text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding": "quoted-printable",
+        "Content-Language": language.value,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()
+    _check(head, list(fields))
+    return head + b"\r\n" + quopri.encodestring(words.text.encode()).replace(b"\n", b"\r\n")
+
+
+def _encoded(subject: str) -> str:
+    """Write a subject so that every reader reads it literally."""
+    if _PLAIN.fullmatch(subject):
+        return subject
+    return Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
+
+
+def _check(head: bytes, names: list[str]) -> None:
+    """See that a header is these fields, once each and in this order; only the subject may be folded."""
+    found: list[str] = []
+    for line in head.removesuffix(b"\r\n").split(b"\r\n"):
+        folded = line.startswith(b" =?") and found[-1:] == ["Subject"]
+        if not folded:
+            found.append(line.partition(b": ")[0].decode("ascii"))
+        if _NO_LINE.search(line) or len(line) > _LONGEST_LINE or not line.strip():
+            raise ValueError(found[-1])
+    if found != names:
+        raise ValueError(", ".join(found))
 
 
 # -- its activity -----------------------------------------------------------------------------------------------------

@@ -361,8 +361,10 @@ def test_a_task_that_is_just_being_changed_is_judged_afterwards(
 @contextmanager
 def other_database(url: str) -> Iterator[Database]:
     opened = open_database(url, create=False, allow_unsafe=True)
-    yield opened
-    opened.close()
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 Result = TypeVar("Result")

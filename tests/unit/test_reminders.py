@@ -2,22 +2,28 @@
 
 import email
 import email.policy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from email.header import decode_header, make_header
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from mailgate import mailer as mailer_package
-from mailgate import reminders
+from mailgate import mime, reminders
 from mailgate.domain.activity import Side
+from mailgate.domain.address import fold
 from mailgate.domain.content import Content
+from mailgate.domain.handmade import HandmadeEntry
 from mailgate.domain.notice import NewNotice
 from mailgate.domain.record import RecordRef
 from mailgate.domain.reminder import Claim, Reminded, Reminder, ReminderKey, ReminderState, day_to_remind
 from mailgate.domain.user import Language
-from mailgate.errors import Deferred, Misconfigured, Reason
+from mailgate.errors import BadInput, Deferred, Misconfigured, NotFound, Reason
 from mailgate.ports import HandedOver, Handing
 from mailgate.reminders import Instance, remind
 
@@ -54,6 +60,7 @@ class FakeReminders:
     asked: list[date] = field(default_factory=list)
     given_up_before: datetime | None = None
     broken: bool = False
+    unlogged: dict[ReminderKey, Exception] = field(default_factory=dict)
 
     def due(self, today: date) -> Sequence[Reminder]:
         self.asked.append(today)
@@ -77,6 +84,8 @@ class FakeReminders:
     def settle_sent(self, claim: Claim, notice: NewNotice) -> str:
         if self.broken:
             raise Deferred(Reason.STORE_DOWN)
+        if claim.key in self.unlogged:
+            raise self.unlogged[claim.key]
         self.settle(claim, ReminderState.SENT, notice.recorded_at)
         self.notices.append(notice)
         return f"activity-{len(self.notices)}"
@@ -217,12 +226,38 @@ def test_one_that_can_not_be_written_is_told_and_the_others_go_out(monkeypatch: 
         return compose(one, language)
 
     monkeypatch.setattr(reminders, "compose", trip)
-    store = FakeReminders([due(1), due(2)])
-    assert [(line.state, line.text) for line in run(store)] == [
-        ("later", "this is a bug of mailgate, please report it: ValueError"),
+    store, mailer = FakeReminders([due(1), due(2)]), FakeMailer()
+    assert [(line.state, line.text) for line in run(store, mailer)] == [
+        ("refused", "not sent, this is a bug of mailgate, please report it: ValueError"),
         ("sent", "250 2.0.0 OK"),
     ]
-    assert list(store.states) == [due(2).key]
+    assert store.states == {due(1).key: "refused", due(2).key: "sent"}
+    assert [to for _, to, _ in mailer.mails] == [due(2).key.email]
+
+
+BREAKS = ["x@firma.example\r\nBcc: evil@else.example", "x@firma.example\r\n", "x\n y@firma.example", "a\0b", "a" * 995]
+
+
+@pytest.mark.parametrize("address", BREAKS)
+def test_an_address_that_would_break_the_header_is_refused_and_not_sent(address: str) -> None:
+    """No rule lets one in; were there one, nothing would go out."""
+    key = ReminderKey(TODAY, "task-1", address)
+    store, mailer = FakeReminders([due(key=key), due(2)]), FakeMailer()
+    assert [line.state for line in run(store, mailer)] == ["refused", "sent"]
+    assert [to for _, to, _ in mailer.mails] == [due(2).key.email]
+
+
+UNLOGGED = [NotFound("no task 1, and its record is gone too"), BadInput("<1@x> was deleted by its recorder")]
+
+
+@pytest.mark.parametrize("error", UNLOGGED)
+def test_one_that_was_sent_and_can_not_be_logged_is_sent_and_the_others_go_out(error: Exception) -> None:
+    store = FakeReminders([due(1), due(2)], unlogged={due(1).key: error})
+    assert [(line.state, line.text, line.activity) for line in run(store)] == [
+        ("sent", f"250 2.0.0 OK; not logged: {error}", None),
+        ("sent", "250 2.0.0 OK", "activity-1"),
+    ]
+    assert store.states == {due(1).key: "sent", due(2).key: "sent"}
 
 
 def test_lines_are_told_as_they_are_known() -> None:
@@ -325,6 +360,88 @@ def test_any_address_is_written_as_it_is(address: str) -> None:
     mailer = FakeMailer()
     run(FakeReminders([due(key=ReminderKey(TODAY, "task-1", address))]), mailer)
     assert f"\r\nTo: {address}\r\n".encode() in mailer.mails[0][2]
+
+
+INJECTED = (
+    "=?utf-8?q?Rechnung=0D=0AReply-To:_evil@else.example=0D=0AContent-Type:_text/html"
+    '=0D=0A=0D=0A<a_href=3D"https://else.example">Login</a>?='
+)
+FRAGMENTS = [
+    "=?",
+    "?=",
+    "=?utf-8?q?=0D=0ABcc=3A_x=40y?=",
+    "=?utf-8?b?DQpCY2M6IHg=?=",
+    "=?us-ascii?q?",
+    "_",
+    " ",
+    "  ",
+    ",",
+    ";",
+]
+WORDS = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=40), min_size=1, max_size=8).map("".join)
+
+
+def taken_subject(text: str) -> str | None:
+    """Give a subject as the rules take it."""
+    try:
+        return HandmadeEntry.read(type_="task", topic="offer", subject=text).subject
+    except BadInput:
+        return None
+
+
+def taken_address(local: str, *, quoted: bool) -> str | None:
+    escaped = local.replace("\\", "\\\\").replace('"', '\\"')
+    try:
+        return fold(f'"{escaped}"@bücher.example' if quoted else f"{local}@firma.example")
+    except BadInput:
+        return None
+
+
+SUBJECTS = WORDS.map(taken_subject).filter(bool).map(str)
+ADDRESSES = st.builds(taken_address, WORDS.map(lambda text: text[:30]), quoted=st.booleans()).filter(bool).map(str)
+NAMES = [
+    *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"),
+    *("Content-Transfer-Encoding", "Content-Language"),
+]
+
+
+@example(INJECTED, INJECTED, "=?utf-8?q?=0d=0abcc=3a_e=40x?=@firma.example", SENDER, Language.DE)
+@example("Offerte", "ö " * 100, "jürg@firma.example", '"a, =?utf-8?q?=0a?="@firma.example', Language.FR)
+@given(SUBJECTS, WORDS, ADDRESSES, ADDRESSES, st.sampled_from(Language))
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None)
+def test_whatever_the_rules_take_is_read_as_it_was_typed(
+    subject: str, name: str, recipient: str, sender: str, language: Language
+) -> None:
+    key = ReminderKey(TODAY, "task-1", recipient)
+    one = due(key=key, subject=subject, record_name=name, user_name=name, recorder_name=name)
+    words = reminders.compose(one, language)
+    claim = Claim(key=key, message_id=reminders.message_id(key, SENDER), at=NOW)
+    raw = reminders.write(claim, words, language, sender)
+
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith(b" ")]
+    assert [line.partition(b": ")[0].decode() for line in lines] == NAMES
+    assert lines[:2] == [f"From: {sender}".encode(), f"To: {recipient}".encode()]
+    assert body.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) < 998
+    assert not re.search(rb"[\r\n]", raw.replace(b"\r\n", b""))
+
+    for policy in (email.policy.compat32, email.policy.default, email.policy.SMTPUTF8):
+        mail = email.message_from_bytes(raw, policy=policy)
+        assert mail.keys() == NAMES
+        assert not mail.is_multipart()
+        content = mail.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        assert content.decode().replace("\r\n", "\n") == words.text
+    assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == words.subject
+    coded = str(email.message_from_bytes(raw)["Subject"])
+    assert str(make_header(decode_header(coded))) == words.subject
+
+    seen = mime.read(raw)
+    assert (seen.subject, seen.text, seen.html, seen.documents) == (words.subject, words.text, "", ())
+    # an address with what looks like an encoded word is none to our own reader
+    parties = {header: "" if "=?" in one else one for header, one in (("from", sender), ("to", recipient))}
+    assert {party.header: party.email for party in seen.parties} == parties
 
 
 def test_the_message_id_is_the_same_for_the_same_reminder_only() -> None:
