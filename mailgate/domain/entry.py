@@ -16,11 +16,12 @@ from enum import StrEnum
 from typing import TypeVar
 
 from mailgate.domain import address
-from mailgate.domain.record import Record, RecordKind, RecordRef, RecordState, RoledRecord, RoledUser
+from mailgate.domain.record import SHOWN, Record, RecordKind, RecordRef, RecordState, RoledRecord, RoledUser
 from mailgate.domain.user import DEFAULT_ROLES, Language, Role, User, UserKind
 from mailgate.errors import BadInput
 
 MAX_NAME = 200
+COMPOSED = 4  # characters at most that NFC makes one of
 MAX_ROLE = 40
 MAX_VALUES = 1000  # of one list of one record or user
 NONE = ""  # as a language: take it away
@@ -208,14 +209,14 @@ def _relation(text: str, own: RecordRef) -> RoledRecord:
     role, name = _divided(text, "KIND:REF")
     other = RecordRef.parse(name)
     if other == own:
-        raise BadInput(f"{text!r} relates {own} to itself")
+        raise BadInput(f"{text[:SHOWN]!r} relates {own} to itself")
     return RoledRecord(role, other)
 
 
 def _contact(text: str, own: RecordRef) -> RoledRecord:
     roled = _relation(text, own)
     if roled.record.kind is not RecordKind.CONTACT:
-        raise BadInput(f"{text!r} names no contact: write ROLE=contact:REF")
+        raise BadInput(f"{text[:SHOWN]!r} names no contact: write ROLE=contact:REF")
     return roled
 
 
@@ -228,7 +229,9 @@ def _divided(text: str, shape: str) -> tuple[str, str]:
     role, equals, value = text.partition("=")
     role = role.strip().lower()
     if not equals or not 1 <= len(role) <= MAX_ROLE or not role.isprintable() or any(map(str.isspace, role)):
-        raise BadInput(f"{text!r} has no role: write ROLE={shape}, ROLE in 1 to {MAX_ROLE} characters without space")
+        raise BadInput(
+            f"{text[:SHOWN]!r} has no role: write ROLE={shape}, ROLE in 1 to {MAX_ROLE} characters without space"
+        )
     return role, value.strip()
 
 
@@ -237,12 +240,19 @@ def _divided(text: str, shape: str) -> tuple[str, str]:
 
 def read_name(text: str) -> str:
     """Return the name of a user or record: NFC, trimmed, one line."""
-    name = unicodedata.normalize("NFC", text).strip()
+    typed = text.strip()
+    if len(typed) > COMPOSED * MAX_NAME:  # normalising takes time by the square of the length
+        raise _no_length(text, len(typed))
+    name = unicodedata.normalize("NFC", typed).strip()
     if bad := next((char for char in name if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}), None):
         raise BadInput(f"name {text[:MAX_NAME]!a} holds the control character {bad!a}: take it out")
     if not 1 <= len(name) <= MAX_NAME:
-        raise BadInput(f"name {text[:MAX_NAME]!r} has {len(name)} characters: 1 to {MAX_NAME} are taken")
+        raise _no_length(text, len(name))
     return name
+
+
+def _no_length(text: str, length: int) -> BadInput:
+    return BadInput(f"name {text[:MAX_NAME]!r} has {length} characters: 1 to {MAX_NAME} are taken")
 
 
 def _name_of(given: str | None, before: str | None, key: str) -> str:
@@ -264,7 +274,7 @@ def _language(text: str) -> Language | str:
 def _word(kind: type[_Word], what: str, text: str) -> _Word:
     word = text.strip().lower()
     if word not in set(kind):
-        raise BadInput(f"{text!r} is no {what}: choose one of {', '.join(kind)}")
+        raise BadInput(f"{text[:SHOWN]!r} is no {what}: choose one of {', '.join(kind)}")
     return kind(word)
 
 

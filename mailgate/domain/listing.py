@@ -99,7 +99,7 @@ class Wish:
         known = list(dict.fromkeys(topic for kind in kinds for topic in topics(kind)))
         if self.topic is not None and self.topic not in known:
             listed = ", ".join(dict.fromkeys(kinds))
-            raise BadInput(f"--topic {self.topic!r} is none of {listed}: choose one of {', '.join(known)}")
+            raise BadInput(f"--topic {self.topic[:80]!r} is none of {listed}: choose one of {', '.join(known)}")
 
 
 EVERYTHING = Wish()
@@ -108,7 +108,7 @@ EVERYTHING = Wish()
 def _word(kind: type[_Word], option: str, text: str) -> _Word:
     word = text.strip().lower()
     if word not in set(kind):
-        raise BadInput(f"--{option} {text!r} is unknown: choose one of {', '.join(kind)}")
+        raise BadInput(f"--{option} {text[:80]!r} is unknown: choose one of {', '.join(kind)}")
     return kind(word)
 
 

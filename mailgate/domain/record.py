@@ -11,6 +11,7 @@ from enum import StrEnum
 from mailgate.errors import BadInput
 
 MAX_REF = 128
+SHOWN = 80  # characters of what was typed, in a refusal
 
 
 class RecordKind(StrEnum):
@@ -55,9 +56,9 @@ class RecordRef:
         """Read ``KIND:REF``; ``BadInput`` names what is wrong with it."""
         kind, colon, ref = text.partition(":")
         if not colon or kind not in set(RecordKind):
-            raise BadInput(f"{text!r} is no record: write KIND:REF with KIND one of {', '.join(RecordKind)}")
+            raise BadInput(f"{text[:SHOWN]!r} is no record: write KIND:REF with KIND one of {', '.join(RecordKind)}")
         if not 1 <= len(ref) <= MAX_REF or not ref.isprintable() or any(char.isspace() for char in ref):
-            raise BadInput(f"{text!r} is no record: REF is 1 to {MAX_REF} printable characters without space")
+            raise BadInput(f"{text[:SHOWN]!r} is no record: REF is 1 to {MAX_REF} printable characters without space")
         return cls(RecordKind(kind), ref)
 
 

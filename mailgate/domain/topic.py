@@ -121,4 +121,4 @@ def _find(kind: RecordKind, topic: str) -> Topic:
     for one in TOPICS[kind]:
         if one.key == topic:
             return one
-    raise BadInput(f"topic {topic!r} is not for {kind.value}: choose one of {', '.join(topics(kind))}")
+    raise BadInput(f"topic {topic[:80]!r} is not for {kind.value}: choose one of {', '.join(topics(kind))}")

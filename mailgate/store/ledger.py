@@ -94,12 +94,12 @@ def _mentioned(connection: Connection, ref: RecordRef) -> bool:
 
 
 def _no_entry(entry_id: str) -> NotFound:
-    return NotFound(f"no ledger entry {entry_id!a}: see mailgate ledger")
+    return NotFound(f"no ledger entry {entry_id[:80]!a}: see mailgate ledger")
 
 
 def _word(kind: type[Verdict] | type[Reason], what: str, text: str) -> str:
     if text not in set(kind):
-        raise BadInput(f"{text!r} is no {what}: choose one of {', '.join(kind)}")
+        raise BadInput(f"{text[:80]!r} is no {what}: choose one of {', '.join(kind)}")
     return text
 
 

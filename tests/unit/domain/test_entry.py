@@ -3,7 +3,9 @@ from collections.abc import Callable
 import pytest
 
 from mailgate.domain.entry import MAX_VALUES, RecordEntry, UserEntry, may_become, read_name
-from mailgate.domain.record import RecordRef
+from mailgate.domain.listing import Wish
+from mailgate.domain.record import Edition, RecordKind, RecordRef
+from mailgate.domain.topic import check_topic
 from mailgate.domain.user import Language, Role, UserKind
 from mailgate.errors import BadInput
 
@@ -28,6 +30,36 @@ def test_names_that_are_taken(typed: str, name: str) -> None:
 def test_names_that_are_refused(typed: str) -> None:
     with pytest.raises(BadInput, match="name "):
         read_name(typed)
+
+
+def test_a_name_is_measured_before_it_is_normalised() -> None:
+    far_too_long = "a" + "\u0301\u0323" * 200_000  # normalising takes minutes
+    with pytest.raises(BadInput, match="has 400001 characters"):
+        read_name(far_too_long)
+
+
+ENDLESS = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: RecordRef.parse(ENDLESS),
+        lambda: RecordRef.parse(f"lead:{ENDLESS}"),
+        lambda: RecordEntry.read("lead:1", relate=[ENDLESS]),
+        lambda: RecordEntry.read("lead:1", state=ENDLESS),
+        lambda: UserEntry.read(ENDLESS),
+        lambda: UserEntry.read(ANNA, roles=[ENDLESS]),
+        lambda: read_name(ENDLESS),
+        lambda: Wish.read(type=ENDLESS),
+        lambda: Wish.read(topic=ENDLESS).check(RecordRef.parse("lead:1"), Edition.MARKETER),
+        lambda: check_topic(RecordKind.LEAD, ENDLESS, Edition.MARKETER),
+    ],
+)
+def test_a_refusal_shows_only_the_beginning(read: Callable[[], object]) -> None:
+    with pytest.raises(BadInput) as refused:
+        read()
+    assert len(str(refused.value)) < 500
 
 
 def test_a_new_user_gets_what_was_typed_and_the_roles_of_its_kind() -> None:
