@@ -2,7 +2,8 @@
 
 The steps from a record are: the record itself and the persons on it, then its customer, intermediary and agency and
 the persons on those. On a record are the contacts it names and, on a customer, the persons that name it as theirs.
-Addresses come folded (``domain.address``). Costs an indexed statement per 500 addresses, and four per walk.
+Addresses come folded (``domain.address``). Costs an indexed statement per 500 addresses; for a walk two, and four more
+per 500 clients.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -63,8 +64,11 @@ def nearest(persons: Collection[int], walked: Sequence[set[int]]) -> int | None:
 
 
 def _persons_on(connection: Connection, records: Collection[int]) -> set[int]:
-    named = select(record_contact.c.contact_id).where(record_contact.c.record_id.in_(records))
-    belonging = select(record_relation.c.record_id).where(
-        record_relation.c.other_id.in_(records), record_relation.c.role == CLIENT_ROLES[0]
-    )
-    return set(connection.scalars(named)) | set(connection.scalars(belonging))
+    found: set[int] = set()
+    for part in in_parts(records):
+        named = select(record_contact.c.contact_id).where(record_contact.c.record_id.in_(part))
+        belonging = select(record_relation.c.record_id).where(
+            record_relation.c.other_id.in_(part), record_relation.c.role == CLIENT_ROLES[0]
+        )
+        found.update(connection.scalars(named), connection.scalars(belonging))
+    return found

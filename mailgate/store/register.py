@@ -106,8 +106,12 @@ def not_found(ref: RecordRef) -> NotFound:
 
 def keys(connection: Connection, refs: Iterable[RecordRef]) -> dict[RecordRef, int]:
     """Find the keys of the records that are there."""
-    rows = connection.execute(select(record.c.id, record.c.kind, record.c.ref).where(_named(refs)))
-    return {RecordRef(RecordKind(row.kind), row.ref): row.id for row in rows}
+    columns = select(record.c.id, record.c.kind, record.c.ref)
+    found: dict[RecordRef, int] = {}
+    for part in in_parts(refs):
+        rows = connection.execute(columns.where(_named(part)))
+        found.update({RecordRef(RecordKind(row.kind), row.ref): row.id for row in rows})
+    return found
 
 
 def key(connection: Connection, ref: RecordRef, *, exclusive: bool = False) -> int:
@@ -119,17 +123,32 @@ def key(connection: Connection, ref: RecordRef, *, exclusive: bool = False) -> i
     return int(found)
 
 
+def hold(connection: Connection, refs: Sequence[RecordRef], *, shared: bool = False) -> dict[RecordRef, int]:
+    """Find the keys of a few records and hold these until the transaction ends, in the order of ``store.again``.
+
+    Alone; or ``shared`` with all who don't merge, remove or rename them.
+    """
+    columns = select(record.c.id, record.c.kind, record.c.ref).where(_named(refs)).order_by(record.c.id)
+    rows = connection.execute(columns.with_for_update(read=shared, key_share=shared))
+    found = {RecordRef(RecordKind(row.kind), row.ref): row.id for row in rows}
+    for ref in refs:
+        if ref not in found:
+            raise not_found(ref)
+    return found
+
+
 def known(connection: Connection, entries: Sequence[RecordEntry]) -> Known:
     """Find all that these entries refer to."""
     refs = {ref for entry in entries for ref in entry.named_records()}
     emails = {roled.email for entry in entries for roled in entry.users or ()}
-    statement = (
-        select(user_address.c.email, user_account.c.id, user_account.c.email.label("main"))
-        .join(user_account, user_account.c.id == user_address.c.user_id)
-        .where(user_address.c.email.in_(emails))
+    statement = select(user_address.c.email, user_account.c.id, user_account.c.email.label("main")).join(
+        user_account, user_account.c.id == user_address.c.user_id
     )
-    users = {row.email: (row.id, row.main) for row in connection.execute(statement)} if emails else {}
-    return Known(keys(connection, refs) if refs else {}, users)
+    users: dict[str, tuple[int, str]] = {}
+    for part in in_parts(emails):
+        rows = connection.execute(statement.where(user_address.c.email.in_(part)))
+        users.update({row.email: (row.id, row.main) for row in rows})
+    return Known(keys(connection, refs), users)
 
 
 def load(connection: Connection, refs: Iterable[RecordRef]) -> dict[RecordRef, StoredRecord]:
@@ -294,7 +313,7 @@ def _unseen_keys(
 ) -> dict[RecordRef, int]:
     """Find the keys of relations that nobody named, but that stay."""
     stay = {roled.record for change in differing if "relations" in change.changed for roled in change.after.relations}
-    return keys(connection, stay - set(there)) if stay - set(there) else {}
+    return keys(connection, stay - set(there))
 
 
 def _to_link(change: RecordChange) -> set[str]:

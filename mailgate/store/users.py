@@ -23,6 +23,7 @@ from mailgate.store import again
 from mailgate.store.audit import Act, enter, utc_now
 from mailgate.store.database import Database
 from mailgate.store.linking import link_users
+from mailgate.store.orders import in_parts
 from mailgate.store.tables import activity, audit, record_user, removal, user_account, user_address, user_role
 
 PAGE = 500
@@ -158,9 +159,14 @@ def addresses_of(entry: UserEntry) -> set[str]:
 
 def load(connection: Connection, emails: Collection[str]) -> dict[str, StoredUser]:
     """Find the users who own these folded addresses, by those addresses; whoever isn't there is left out."""
-    owner = select(user_address.c.email, user_address.c.user_id).where(user_address.c.email.in_(emails))
-    owned = {row.email: row.user_id for row in connection.execute(owner)}
-    users = _users(connection, set(owned.values()))
+    owner = select(user_address.c.email, user_address.c.user_id)
+    owned: dict[str, int] = {}
+    for part in in_parts(emails):
+        rows = connection.execute(owner.where(user_address.c.email.in_(part)))
+        owned.update({row.email: row.user_id for row in rows})
+    users: dict[int, StoredUser] = {}
+    for ids in in_parts(set(owned.values())):
+        users.update(_users(connection, ids))
     return {email: users[user_id] for email, user_id in owned.items()}
 
 
