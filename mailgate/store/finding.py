@@ -30,6 +30,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     Table,
+    Text,
     case,
     column,
     func,
@@ -105,21 +106,21 @@ class Search:
 
 def prepare(connection: Connection, record_id: int, wish: Wish, after: Place | None) -> Search:
     """Look up which records and whom a wish means, and choose what leads; ``NotFound`` for a contact or lead."""
-    search = Search(
-        records=_records(connection, record_id, wish),
-        wish=wish,
-        external=_external(connection, wish.external) if wish.external is not None else None,
-        internal=_internal(connection, wish.internal) if wish.internal is not None else None,
-    )
+    search = _look_up(connection, record_id, wish)
     leaders = _leaders(search)
     if len(leaders) > 1:
         leaders.sort(key=lambda leading: _reach(connection, replace(search, leading=leading), after))
     return replace(search, leading=leaders[0])
 
 
+def look_again(connection: Connection, search: Search, record_id: int) -> Search:
+    """Look up anew which records and whom a wish means: some may have been merged."""
+    return replace(_look_up(connection, record_id, search.wish), leading=search.leading)
+
+
 def newest(connection: Connection, search: Search, size: int, after: Place | None) -> list[Place]:
     """Find the next ``size`` places of a listing, newest first."""
-    tested = bool(_tests(search, activity.c.id))
+    tested = bool(_tests(connection, search, activity.c.id))
     found: list[Place] = []
     step = min(size * FIRST_STEP, LONGEST_STEP) if tested else size
     while True:
@@ -132,6 +133,15 @@ def newest(connection: Connection, search: Search, size: int, after: Place | Non
 
 
 # -- what and who is meant ------------------------------------------------------------------------------------------
+
+
+def _look_up(connection: Connection, record_id: int, wish: Wish) -> Search:
+    return Search(
+        records=_records(connection, record_id, wish),
+        wish=wish,
+        external=_external(connection, wish.external) if wish.external is not None else None,
+        internal=_internal(connection, wish.internal) if wish.internal is not None else None,
+    )
 
 
 def _records(connection: Connection, own: int, wish: Wish) -> Sequence[int]:
@@ -204,30 +214,41 @@ def _sequences(connection: Connection, search: Search) -> list[_Sequences]:
     person = search.external if search.leading is Side.EXTERNAL else search.internal
     if person is None:
         raise ValueError(f"nobody {search.leading} to lead")
-    emails = [literal(email, participation.c.email.type) for email in person.emails]
-    records = [literal(key, BigInteger) for key in person.records]
     named = (participation.c.email, participation.c.side == person.side)
     found: list[_Sequences] = []
-    if emails:
-        found.append(_Sequences(_times(listed, emails), lambda keys: _of_person(keys, *named)))
-    if records:
-        found.append(_Sequences(_times(listed, records), lambda keys: _of_person(keys, participation.c.record_id)))
+    if person.emails:
+        emails = _times(listed, _addresses(connection, person.emails))
+        found.append(_Sequences(emails, lambda keys: _of_person(keys, *named)))
+    if person.records:
+        records = _times(listed, _keys(connection, person.records))
+        found.append(_Sequences(records, lambda keys: _of_person(keys, participation.c.record_id)))
     return found
 
 
 def _rows(connection: Connection, records: Sequence[int]) -> Subquery:
-    """Hand over any number of records in one value."""
-    if connection.dialect.name == "sqlite":
-        as_json = func.json_each(json.dumps(records)).table_valued(column("value", BigInteger))
-        return select(as_json.c.value.label("record_id")).subquery("listed")
-    array = func.unnest(literal(records, ARRAY(BigInteger))).table_valued(column("record_id", BigInteger))
-    return select(array.render_derived().c.record_id).subquery("listed")
+    return select(_keys(connection, records).label("record_id")).subquery("listed")
 
 
-def _times(listed: Subquery, persons: Sequence[ColumnElement[Any]]) -> Subquery:
+def _times(listed: Subquery, persons: ColumnElement[Any]) -> Subquery:
     """Give every record with every one of these names of a person."""
-    names = union_all(*(select(one.label("person")) for one in persons)).subquery("names")
+    names = select(persons.label("person")).subquery("names")
     return select(listed.c.record_id, names.c.person).join_from(listed, names, true()).subquery("listed")
+
+
+def _keys(connection: Connection, keys: Sequence[int]) -> ColumnElement[Any]:
+    return _handed_over(connection, keys, BigInteger())
+
+
+def _addresses(connection: Connection, emails: Sequence[str]) -> ColumnElement[Any]:
+    return _handed_over(connection, emails, Text())
+
+
+def _handed_over(connection: Connection, values: Sequence[object], kind: BigInteger | Text) -> ColumnElement[Any]:
+    """Hand over any number of values in one; give the column of a table that holds them."""
+    if connection.dialect.name == "sqlite":
+        return func.json_each(json.dumps(values)).table_valued(column("value", kind)).c.value
+    array = func.unnest(literal(values, ARRAY(kind))).table_valued(column("value", kind))
+    return array.render_derived().c.value
 
 
 def _on_record(wish: Wish, keys: FromClause) -> _Places:
@@ -255,18 +276,19 @@ def _attributes(wish: Wish) -> list[_Test]:
     return found
 
 
-def _tests(search: Search, key: ColumnElement[str]) -> list[_Test]:
+def _tests(connection: Connection, search: Search, key: ColumnElement[str]) -> list[_Test]:
     """Test an activity for all that doesn't lead."""
     persons = [one for one in (search.external, search.internal) if one and one.side is not search.leading]
-    found = [_took_part(one, key) for one in persons]
+    found = [_took_part(connection, one, key) for one in persons]
     if search.leading is not None and (attributes := _attributes(search.wish)):
         found.append(_is_there(select(literal(1)).where(activity.c.id == key, *attributes), activity))
     return found
 
 
-def _took_part(person: _Person, key: ColumnElement[str]) -> _Test:
-    named = participation.c.email.in_(person.emails) & (participation.c.side == person.side)
-    linked = participation.c.record_id.in_(person.records)
+def _took_part(connection: Connection, person: _Person, key: ColumnElement[str]) -> _Test:
+    among = participation.c.email.in_(select(_addresses(connection, person.emails)))
+    named = among & (participation.c.side == person.side)
+    linked = participation.c.record_id.in_(select(_keys(connection, person.records)))
     either = or_(named, linked) if person.records else named
     return _is_there(select(literal(1)).where(participation.c.activity_id == key, either), participation)
 
@@ -281,7 +303,9 @@ def _is_there(asked: Select[Any], table: Table) -> _Test:
 def _walk(connection: Connection, search: Search, step: int, after: Place | None) -> Select[Any]:
     """Give the next ``step`` places of what leads, newest first, each with what the tests say."""
     walked = _walked(connection, search, step, after)
-    return select(walked, *_tests(search, walked.c.id)).order_by(walked.c.occurred_at.desc(), walked.c.id.desc())
+    return select(walked, *_tests(connection, search, walked.c.id)).order_by(
+        walked.c.occurred_at.desc(), walked.c.id.desc()
+    )
 
 
 def _walked(connection: Connection, search: Search, step: int, after: Place | None) -> Subquery:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, literal, select
 
 from mailgate.domain.activity import Activity, ActivityType, Side
 from mailgate.domain.entry import RecordEntry
@@ -237,6 +237,24 @@ def test_pages_of_every_size_join_to_the_whole(
         monkeypatch.setattr("mailgate.store.activities.PAGE", size)
         assert _ids(admin.activities.list(world.refs[own], wish, limit=1000)) == whole
         assert _ids(admin.activities.list(world.refs[own], wish, limit=size + 1)) == whole[: size + 1]
+
+
+def _contacts(admin: Admin, count: int, email: str) -> None:
+    """Add contacts with one address, by a few statements."""
+    with admin.database.write() as connection:
+        rows = [
+            {"kind": "contact", "ref": f"m{n}", "name": "n", "state": "open", "created_at": START} for n in range(count)
+        ]
+        connection.execute(insert(tables.record), rows)
+        shared = select(tables.record.c.id, literal(email)).where(tables.record.c.ref.like("m%"))
+        connection.execute(insert(tables.record_email).from_select(["record_id", "email"], shared))
+
+
+@pytest.mark.parametrize("narrowed", [{}, {"type": "email"}])
+def test_any_number_of_contacts_may_share_an_address(company: Admin, narrowed: dict[str, Any]) -> None:
+    _contacts(company, 3000, SHARED)
+    wish = Wish.read(external=SHARED, **narrowed)
+    assert _on(company.activities.list(OTHER_CONTACT, wish)) == _on(company.activities.list(OTHER_CONTACT))
 
 
 # -- as people meet it ----------------------------------------------------------------------------------------------
