@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, and_, delete, exists, select, update
 
 from mailgate.domain.record import RecordRef
 from mailgate.store.linking import link_again
+from mailgate.store.orders import in_parts
 from mailgate.store.tables import (
     activity,
     address,
@@ -34,12 +35,12 @@ def merge(connection: Connection, source: Named, into: Named) -> str:
     """Move all that hangs on ``source`` and take it out; say what moved. Both records must be held by the caller."""
     (old_ref, old), (new_ref, new) = source, into
     _move_receipts(connection, old, new)
-    moved = [
+    moved = [f"{_move_activities(connection, old, new)} activities"]
+    moved += [
         f"{_repoint(connection, table.c.record_id, old, new)} {word}"
-        for table, word in ((activity, "activities"), (address, "addresses"), (removal, "removals"))
+        for table, word in ((address, "addresses"), (removal, "removals"))
     ]
-    for column in (participation.c.record_id, participation.c.activity_record_id):
-        _repoint(connection, column, old, new)
+    _repoint(connection, participation.c.record_id, old, new)
     connection.execute(update(ledger).where(ledger.c.record == str(old_ref)).values(record=str(new_ref)))
     _join_lists(connection, old, new)
     connection.execute(delete(record).where(record.c.id == old))
@@ -56,6 +57,16 @@ def merged_identity(activity_id: str) -> str:
 
 def _repoint(connection: Connection, column: Column[int], old: int, new: int) -> int:
     return connection.execute(update(column.table).where(column == old).values({column: new})).rowcount
+
+
+def _move_activities(connection: Connection, old: int, new: int) -> int:
+    """Move the activities, and then the record that stands with their participations: no index begins with that."""
+    moving = update(activity).where(activity.c.record_id == old).values(record_id=new).returning(activity.c.id)
+    moved = connection.scalars(moving).all()
+    for part in in_parts(moved):
+        follow = update(participation).where(participation.c.activity_id.in_(part))
+        connection.execute(follow.values(activity_record_id=new))
+    return len(moved)
 
 
 def _move_receipts(connection: Connection, old: int, new: int) -> None:

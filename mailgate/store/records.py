@@ -111,9 +111,9 @@ class Records:
         may_become(source, into)
 
         def work(connection: Connection) -> Record:
-            for ref in sorted((source, into), key=str):  # one order for all, so that two admins can't lock each other
-                self._key(connection, ref, exclusive=True)
-            found = register.keys(connection, [source, into])
+            for ref in (source, into):
+                check_edition(ref, self.edition)
+            found = register.hold(connection, [source, into])
             moved = merging.merge(connection, (source, found[source]), (into, found[into]))
             enter(connection, actor, self._now(), [Act("record merged", str(into), f"{source} into {into}: {moved}")])
             return self._shown(connection, into)

@@ -1,14 +1,17 @@
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, event, select, text
 
 from mailgate.domain.entry import RecordEntry
 from mailgate.domain.record import Edition, Record, RecordRef, RecordState, RoledRecord, RoledUser
 from mailgate.errors import BadInput, NotFound, Refused
+from mailgate.store import merging, register
 from mailgate.store.database import Database
 from mailgate.store.tables import address, audit, receipt
 from tests.store.admin import ACTOR, ANNA, LUCA, RELAY, Admin, a_mail, administering
@@ -215,6 +218,33 @@ def test_a_mail_deleted_on_one_of_the_two_stays_deleted_there(admin: Admin) -> N
     admin.records.merge(CAMPAIGN, OTHER, actor=ACTOR)
     assert [activity.id for activity in admin.activities.list(OTHER)] == [first]
     assert [outcome.verdict.value for outcome in admin.deliver(a_mail(), OTHER)] == ["duplicate"]
+
+
+def test_merging_reads_no_table_whole_that_grows_with_the_mails(admin: Admin) -> None:
+    admin.log(a_mail(), CAMPAIGN, OTHER)
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            sent.append((statement, parameters))
+
+    with admin.database.write() as connection:
+        keys = register.hold(connection, [CAMPAIGN, OTHER])
+        event.listen(connection, "before_cursor_execute", note)
+        merging.merge(connection, (CAMPAIGN, keys[CAMPAIGN]), (OTHER, keys[OTHER]))
+        event.remove(connection, "before_cursor_execute", note)
+        if admin.database.kind == "postgresql":
+            connection.execute(text("SET LOCAL enable_seqscan = off"))  # with so few rows it would read them all
+        plans = [str(_explained(connection, *one)) for one in sent]
+    assert any("participation" in plan for plan in plans)
+    for plan in plans:
+        assert not re.search(r"(Seq Scan on|SCAN) (participation|activity|receipt|ledger|record)\b", plan), plan
+
+
+def _explained(connection: Connection, statement: str, parameters: Any) -> list[Any]:
+    cursor = connection.connection.cursor()
+    cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.dialect.name == 'sqlite' else ''}{statement}", parameters)
+    return list(cursor.fetchall())
 
 
 def test_mails_that_come_while_records_are_merged_are_not_lost(admin: Admin) -> None:
