@@ -1,7 +1,8 @@
 """What every command on one activity asks first: which one is meant, and who is acting.
 
 Raises ``NotFound`` for an id that is none or isn't there (naming who took it away), and for an unknown user;
-``BadInput`` for a disabled user, who changes nothing, and for one without the role that is needed.
+``BadInput`` for a disabled user, who changes nothing, and for one without the role that is needed; ``Deferred`` where
+one merge after the other moves the activity.
 """
 
 import uuid
@@ -10,10 +11,12 @@ from sqlalchemy import Connection, select
 
 from mailgate.domain import address
 from mailgate.domain.user import Role
-from mailgate.errors import BadInput, NotFound
+from mailgate.errors import BadInput, Deferred, NotFound, Reason
 from mailgate.store import users
-from mailgate.store.tables import removal
+from mailgate.store.tables import activity, record, removal
 from mailgate.store.users import StoredUser
+
+TRIES = 4
 
 
 def read_id(text: str) -> str:
@@ -21,7 +24,24 @@ def read_id(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError:
-        raise NotFound(f"no activity {text!a}: see mailgate activity list") from None
+        raise NotFound(f"no activity {text[:80]!a}: see mailgate activity list") from None
+
+
+def hold(connection: Connection, activity_id: str) -> int:
+    """Hold an activity until the transaction ends, and give the key of its record, which can't be merged until then.
+
+    The record is held first, as a merge does (``store.again``); where one was under way, it is another one afterwards.
+    """
+    found = read_id(activity_id)
+    its_record = select(activity.c.record_id).where(activity.c.id == found)
+    for _ in range(TRIES):
+        key = connection.scalar(its_record)
+        if key is None:
+            raise gone(connection, activity_id)
+        there = select(record.c.id).where(record.c.id == key).with_for_update(read=True, key_share=True)
+        if connection.scalar(there) is not None and connection.scalar(its_record.with_for_update()) == key:
+            return int(key)
+    raise Deferred(Reason.STORE_DOWN)
 
 
 def gone(connection: Connection, activity_id: str) -> NotFound:

@@ -7,10 +7,12 @@ Either takes the content; the receipt stays, so that the mail isn't logged again
 
 Refuses, with ``BadInput``: anybody but the recorder, a disabled user, an erasure without a reason or the role, and
 whatever lies on a record of a kind that the edition lacks.
-``NotFound`` names the record, user, activity or attachment that isn't there, and who took an activity away.
+``NotFound`` names the record, user, activity or attachment that isn't there, and who took an activity away; also in the
+midst of a long listing, where its record was merged or removed meanwhile.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, delete, select
@@ -24,7 +26,7 @@ from mailgate.domain.removal import ReceiptState, Removed
 from mailgate.domain.user import Role, User, UserKind
 from mailgate.errors import BadInput, NotFound
 from mailgate.store import again, archive, finding, listing, parts, register
-from mailgate.store.acting import acting, acting_with, gone, read_id
+from mailgate.store.acting import acting, acting_with, gone, hold, read_id
 from mailgate.store.audit import Act, enter, utc_now
 from mailgate.store.database import Database
 from mailgate.store.register import check_edition, not_found
@@ -56,24 +58,23 @@ class Activities:
         if limit < 1:
             raise BadInput(f"--limit {limit} lists nothing: give at least 1")
         with self._database.read() as connection:
-            keys = register.keys(connection, [ref])
-            if ref not in keys:
-                raise not_found(ref)
+            key = _key(connection, ref)
             place = _place(connection, after) if after is not None else None
-            search = finding.prepare(connection, keys[ref], wish, place)
-        return self._pages(search, limit, place)
+            search = finding.prepare(connection, key, wish, place)
+            page = _page(connection, search, limit, place)
+        return self._pages(ref, key, page, limit)
 
-    def _pages(self, search: finding.Search, limit: int, place: finding.Place | None) -> Iterator[Activity]:
-        while limit > 0:
-            size = min(limit, PAGE)
-            with self._database.read() as connection:
-                places = finding.newest(connection, search, size, place)
-                page = listing.lines(connection, [one.id for one in places])
-            yield from page
-            if len(places) < size:
+    def _pages(self, ref: RecordRef, key: int, page: "_Page", limit: int) -> Iterator[Activity]:
+        while True:
+            yield from page.lines
+            limit -= page.size
+            if page.last is None or limit < 1:
                 return
-            limit -= size
-            place = places[-1]
+            with self._database.read() as connection:
+                if _key(connection, ref) != key:
+                    raise not_found(ref)  # another one of this name: that listing would be no continuation
+                search = finding.look_again(connection, page.search, key)
+                page = _page(connection, search, limit, page.last)
 
     def show(self, activity_id: str) -> Activity:
         """Show one activity with its bodies."""
@@ -163,21 +164,41 @@ class Activities:
 
     def _find(self, connection: Connection, activity_id: str) -> Row[*tuple[object, ...]]:
         """Hold an activity, and say who recorded it."""
-        found = read_id(activity_id)
-        # held before it is read: a merge that is under way gives it another record
-        held = select(activity.c.id).where(activity.c.id == found).with_for_update()
-        if connection.execute(held).first() is None:
-            raise gone(connection, activity_id)
+        hold(connection, activity_id)
         whose = (user_account.c.email, user_account.c.kind)
         statement = (
             select(activity.c.id, activity.c.origin, *whose, record.c.kind.label("on"), record.c.ref)
             .join(user_account, user_account.c.id == activity.c.recorder_id)
             .join(record, record.c.id == activity.c.record_id)
-            .where(activity.c.id == found)
+            .where(activity.c.id == read_id(activity_id))
         )
         row = connection.execute(statement).one()
         check_edition(RecordRef(RecordKind(row.on), row.ref), self._edition)
         return row
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """At most ``size`` activities; ``last`` is the place behind which more may be."""
+
+    search: finding.Search
+    size: int
+    lines: Sequence[Activity]
+    last: finding.Place | None
+
+
+def _page(connection: Connection, search: finding.Search, limit: int, place: finding.Place | None) -> _Page:
+    size = min(limit, PAGE)
+    places = finding.newest(connection, search, size, place)
+    lines = listing.lines(connection, [one.id for one in places])
+    return _Page(search, size, lines, places[-1] if len(places) == size else None)
+
+
+def _key(connection: Connection, ref: RecordRef) -> int:
+    keys = register.keys(connection, [ref])
+    if ref not in keys:
+        raise not_found(ref)
+    return keys[ref]
 
 
 def _place(connection: Connection, after: str) -> finding.Place:

@@ -26,7 +26,7 @@ from mailgate.domain.topic import check_topic
 from mailgate.domain.user import Role, User
 from mailgate.errors import BadInput
 from mailgate.store import again, choosing, listing, parts, register
-from mailgate.store.acting import acting, acting_with, gone, read_id
+from mailgate.store.acting import acting, acting_with, gone, hold, read_id
 from mailgate.store.audit import Act, enter, utc_now
 from mailgate.store.choosing import KeyedRecord
 from mailgate.store.database import Database
@@ -146,10 +146,7 @@ class Handmade:
     def _hold(self, connection: Connection, activity_id: str) -> tuple[KeyedRecord, Activity]:
         """Read an activity that nobody else changes until the transaction ends."""
         found = read_id(activity_id)
-        own = select(activity.c.record_id).where(activity.c.id == found)
-        key = connection.execute(own.with_for_update()).scalar()
-        if key is None:
-            raise gone(connection, activity_id)
+        key = hold(connection, found)
         # whoever links participants to the register doesn't ask for the activity
         people = select(participation.c.n).where(participation.c.activity_id == found)
         connection.execute(people.order_by(participation.c.n).with_for_update()).all()

@@ -1,9 +1,9 @@
 """Writing many mails in one transaction, each once: what ``store.archive`` does between begin and commit.
 
-Locks are taken in one order by all processes (receipts, mails, addresses, ledger; each sorted), so that two of them
-don't wait for each other. The receipt decides: its unique key lets one of two twins through, and it outlives its
-activity, so that a retry during a delete revives nothing. A mail's row is locked against deletion or inserted; where
-it vanished under a delete that just committed, it is inserted after all.
+Locks are taken in one order by all processes (records, receipts, mails, addresses, ledger; each sorted), so that two
+of them don't wait for each other (``store.again``). The receipt decides: its unique key lets one of two twins through,
+and it outlives its activity, so that a retry during a delete revives nothing. A mail's row is locked against deletion
+or inserted; where it vanished under a delete that just committed, it is inserted after all.
 
 Raises ``Unkeepable`` where one of the mails can't be kept like this; the caller then tries them one by one.
 """
@@ -68,7 +68,7 @@ def met(connection: Connection, ref: RecordRef, identity: str) -> Reason | None:
 
 def _slots(connection: Connection, orders: Sequence[Order]) -> list[Slot]:
     refs = {new_activity.record for order in orders for new_activity in order.new.activities}
-    record_ids = _record_ids(connection, refs)
+    record_ids = _record_ids(connection, refs, held=True)
     if len(record_ids) < len(refs):
         raise Unkeepable("a record is gone")
     return [
@@ -86,12 +86,15 @@ def _slots(connection: Connection, orders: Sequence[Order]) -> list[Slot]:
     ]
 
 
-def _record_ids(connection: Connection, refs: Iterable[RecordRef]) -> dict[RecordRef, int]:
+def _record_ids(connection: Connection, refs: Iterable[RecordRef], *, held: bool = False) -> dict[RecordRef, int]:
+    """Find records; ``held`` against merging and removing, as their rows will do anyway, but in order."""
     by_key = {(ref.kind.value, ref.ref): ref for ref in refs}
     found: dict[RecordRef, int] = {}
     for part in in_parts(by_key):
-        columns = select(record.c.id, record.c.kind, record.c.ref)
-        for row in connection.execute(columns.where(tuple_(record.c.kind, record.c.ref).in_(part))):
+        rows = select(record.c.id, record.c.kind, record.c.ref).where(tuple_(record.c.kind, record.c.ref).in_(part))
+        if held:
+            rows = rows.order_by(record.c.id).with_for_update(read=True, key_share=True)
+        for row in connection.execute(rows):
             found[by_key[(row.kind, row.ref)]] = row.id
     return found
 

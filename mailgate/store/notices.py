@@ -116,10 +116,7 @@ def _mail_ahead(database: Database, finished: Finished | None) -> Iterator[str |
 
 
 def _keep(connection: Connection, new: NewNotice, number: str, ahead: _Ahead) -> str:
-    keys = register.keys(connection, [new.record])
-    if new.record not in keys:
-        raise register.not_found(new.record)
-    key = keys[new.record]
+    key = register.hold(connection, [new.record], shared=True)[new.record]
     kept = _receipt(connection, key, new, number)
     if kept == number:
         _write(connection, key, new, number, ahead)
@@ -240,8 +237,10 @@ def _known_by_now(connection: Connection, key: int, participants: Sequence[Parti
     nobodys = {(key, one.email) for one in participants if one.side is Side.EXTERNAL and one.record is None}
     owners = look_again(connection, nobodys)
     ids = {owner.person for owner in owners.values() if owner.person is not None}
-    rows = connection.execute(select(record.c.id, record.c.kind, record.c.ref).where(record.c.id.in_(ids)))
-    refs = {row.id: RecordRef.parse(f"{row.kind}:{row.ref}") for row in rows} if ids else {}
+    refs: dict[int, RecordRef] = {}
+    for part in in_parts(ids):
+        rows = connection.execute(select(record.c.id, record.c.kind, record.c.ref).where(record.c.id.in_(part)))
+        refs.update({row.id: RecordRef.parse(f"{row.kind}:{row.ref}") for row in rows})
     return [
         replace(one, side=owner.side, record=refs.get(owner.person) if owner.person is not None else None)
         if (owner := owners.get((key, one.email)))

@@ -50,7 +50,7 @@ def delete_content(
     """Take an activity away in the caller's transaction, and say what kinds of content went.
 
     ``state`` is ``DELETED`` or ``ERASED``. ``NotFound`` where it isn't there, also when another process just took it.
-    Locks in the order in which mails are kept: the receipt, then the mail.
+    The caller holds the record, and the activity where that matters; then the receipt and the mail (``store.again``).
     """
     now = datetime.now(UTC)
     connection.execute(update(receipt).where(receipt.c.activity_id == activity_id).values(state=state.value, at=now))

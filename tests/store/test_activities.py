@@ -6,12 +6,15 @@ from sqlalchemy import event, select, text
 
 from mailgate.domain.activity import Activity, Side
 from mailgate.domain.entry import UserEntry
+from mailgate.domain.listing import Wish
+from mailgate.domain.mail import Addressee
 from mailgate.domain.record import RecordRef
 from mailgate.errors import BadInput, NotFound
 from mailgate.store import merging, register
+from mailgate.store.acting import hold
 from mailgate.store.database import Database
 from mailgate.store.tables import audit, mail, removal
-from tests.store.admin import ACTOR, ANNA, CLIENT, LUCA, Admin, a_mail, administering
+from tests.store.admin import ACTOR, ANNA, CLIENT, LUCA, RELAY, Admin, a_mail, administering
 
 CAMPAIGN = RecordRef.parse("campaign:4711")
 OTHER = RecordRef.parse("campaign:4712")
@@ -256,13 +259,88 @@ def test_whose_role_was_taken_still_deletes_what_they_recorded(admin: Admin) -> 
     assert admin.activities.delete(activity, as_email=ANNA).state == "deleted"
 
 
-def test_an_activity_is_deleted_while_its_record_is_merged(admin: Admin) -> None:
+def _delete(admin: Admin, activity: str, _other: Addressee) -> object:
+    return admin.activities.delete(activity, as_email=ANNA).record
+
+
+def _erase(admin: Admin, activity: str, _other: Addressee) -> object:
+    return admin.activities.erase(activity, reason="court order", actor=ACTOR).record
+
+
+def _topic(admin: Admin, activity: str, _other: Addressee) -> object:
+    return admin.handmade.topic(activity, "offer", as_email=ANNA).record
+
+
+def _same_mail(admin: Admin, activity: str, other: Addressee) -> object:
+    (outcome,) = admin.receive(a_mail(), other)
+    return OTHER if (outcome.verdict.value, outcome.activity) == ("duplicate", activity) else outcome
+
+
+@pytest.mark.parametrize("work", [_delete, _erase, _topic, _same_mail])
+def test_who_waits_for_a_merge_holds_nothing_that_it_moves(
+    admin: Admin, work: Callable[[Admin, str, Addressee], object]
+) -> None:
     (activity,) = admin.log(a_mail(), CAMPAIGN)
+    addressee = admin.intake.check_recipient(RELAY, admin.address(OTHER))
     with ThreadPoolExecutor(1) as other:
         with admin.database.write() as connection:
-            keys = register.keys(connection, [CAMPAIGN, OTHER])
+            keys = register.hold(connection, [CAMPAIGN, OTHER])
+            doing = other.submit(work, admin, activity, addressee)
+            wait([doing], timeout=0.3)  # on SQLite it waits to begin at all
+            assert not doing.done()
+            if admin.database.kind == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = '1ms'"))
             merging.merge(connection, (CAMPAIGN, keys[CAMPAIGN]), (OTHER, keys[OTHER]))
-            deleting = other.submit(admin.activities.delete, activity, as_email=ANNA)
-            wait([deleting], timeout=0.3)  # it waits for the merge: on SQLite to begin at all
-            assert not deleting.done()
-        assert deleting.result(30).record == OTHER
+        assert doing.result(30) == OTHER
+
+
+def test_an_activity_is_read_again_once_its_record_was_merged(admin: Admin) -> None:
+    (activity,) = admin.log(a_mail(), CAMPAIGN)
+    admin.records.merge(CAMPAIGN, OTHER, actor=ACTOR)
+    with admin.database.write() as connection:
+        assert hold(connection, activity) == register.keys(connection, [OTHER])[OTHER]
+
+
+# -- long listings --------------------------------------------------------------------------------------------------
+
+
+def _merge(admin: Admin) -> None:
+    admin.records.merge(CAMPAIGN, OTHER, actor=ACTOR)
+
+
+def _merge_and_add(admin: Admin) -> None:
+    _merge(admin)
+    admin.record(str(CAMPAIGN))
+
+
+def _remove(admin: Admin) -> None:
+    for one in list(admin.activities.list(CAMPAIGN)):
+        admin.activities.delete(one.id, as_email=ANNA)
+    admin.records.remove(CAMPAIGN, actor=ACTOR)
+
+
+@pytest.mark.parametrize("change", [_merge, _merge_and_add, _remove])
+def test_a_listing_whose_record_goes_in_its_midst_says_so(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch, change: Callable[[Admin], None]
+) -> None:
+    monkeypatch.setattr("mailgate.store.activities.PAGE", 2)
+    for number in range(3):
+        admin.log(a_mail(number), CAMPAIGN)
+    listed = admin.activities.list(CAMPAIGN)
+    next(listed)
+    change(admin)
+    next(listed)
+    with pytest.raises(NotFound, match=str(CAMPAIGN)):
+        next(listed)
+
+
+def test_a_listing_goes_on_with_the_record_that_an_affiliation_was_merged_into(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgate.store.activities.PAGE", 2)
+    customer = admin.record("customer:1", relate=["runs=campaign:4711"])
+    logged = [admin.log(a_mail(number), CAMPAIGN)[0] for number in range(3)]
+    listed = admin.activities.list(customer, Wish.read(affiliation=["campaign"]))
+    found = [next(listed).id]
+    _merge(admin)
+    assert sorted([*found, *(one.id for one in listed)]) == sorted(logged)
