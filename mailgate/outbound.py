@@ -21,6 +21,7 @@ the same.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 
 from mailgate import events, handed, mime
@@ -226,8 +227,9 @@ class Outbound:
     def _log_mail(self, sent: _Sent, finished: Finished) -> Activity:
         mail = finished.mail
         recorder = self._recorder(sent.triggered_by)
-        fingerprint = dispatch.fingerprint_of_mail(sent.kind, recorder, finished.raw_sha256)
-        for met in self._among(sent, mail.message_id, [fingerprint]):
+        may_be = language.may_be_logged(sent.kind, sent.given)
+        of_mail = partial(dispatch.fingerprint_of_mail, sent.kind, recorder, raw_sha256=finished.raw_sha256)
+        for met in self._among(sent, mail.message_id, {of_mail(one) for one in may_be}):
             return self._again(sent.kind, met.activity)
         chosen, unneeded = self._choose(sent, "language")
         now = self._now()
@@ -253,7 +255,7 @@ class Outbound:
                 ),
                 finished=finished,
                 identity=identity(mail.message_id or finished.raw_sha256, chosen.log),
-                fingerprint=fingerprint,
+                fingerprint=of_mail(chosen.log),
             )
         )
 

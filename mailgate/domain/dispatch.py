@@ -136,9 +136,9 @@ class Dispatch:
         return [(language.value, self.content[language]) for language in logged]
 
 
-def fingerprint_of_mail(kind: Notification, recorder: str, raw_sha256: str) -> str:
+def fingerprint_of_mail(kind: Notification, recorder: str, logged: Languages, raw_sha256: str) -> str:
     """Hash what an activity is made of whose mail was handed over whole."""
-    return _hashed(kind, recorder, raw_sha256)
+    return _hashed(kind, recorder, list(logged), raw_sha256)
 
 
 def _hashed(*parts: object) -> str:

@@ -12,7 +12,7 @@ that lacks a language to be logged. Who the recipients are, which edition this i
 found out elsewhere.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -25,6 +25,7 @@ from mailgate.errors import BadInput
 Languages: TypeAlias = tuple[Language, ...]
 
 ALL_FOUR: Languages = tuple(Language)
+_NAMED = 10  # addresses in a refusal
 
 
 class Notification(StrEnum):
@@ -158,19 +159,22 @@ def the_contracts(circumstances: Circumstances) -> Languages:
     return (circumstances.contract,)
 
 
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
 def the_users(circumstances: Circumstances) -> Languages:
     """The one language that all users got, where that is said; else theirs; a user without one has the instance's."""
     if not circumstances.recipients:
         raise BadInput("recipients: this mail goes to registered users: name at least one")
     if strangers := [email for email in circumstances.recipients if email not in circumstances.users]:
-        raise BadInput(
-            f"recipients: this mail goes to registered users only: leave out or register {', '.join(strangers)}"
-        )
+        raise BadInput(f"recipients: this mail goes to registered users only: leave out or register {_few(strangers)}")
     if circumstances.got is not None:
         return (circumstances.got,)
     spoken = {email: circumstances.users[email] or circumstances.instance for email in circumstances.recipients}
     if len(set(spoken.values())) > 1:
-        each = ", ".join(f"{email} ({language.value})" for email, language in spoken.items())
+        each = _few([f"{email} ({language.value})" for email, language in spoken.items()])
         raise BadInput(f"recipients: users of one language share a mail: send and log one mail per language: {each}")
     return (spoken[circumstances.recipients[0]],)
 

@@ -139,7 +139,7 @@ def test_a_task_is_changed_done_undone_and_deleted(crm: Run) -> None:
     assert crm("activity", "done", *by_anna).facts == [done]
     assert crm("activity", "undone", *by_anna).facts == [changed]
     (gone,) = crm("activity", "delete", made["id"], "--as", ANNA, "--json").facts
-    assert (gone["removed"], gone["note"]) == ("subject, text", "No mail had brought it: it can't come back.")
+    assert (gone["removed"], gone["note"]) == ("subject, text, due date", "No mail had brought it: it can't come back.")
     assert f"deleted by {ANNA}" in _refused(crm("activity", "done", *by_anna), 66)
 
 

@@ -326,3 +326,18 @@ def test_no_bytes_make_it_fall_over(raw: bytes) -> None:
 def test_no_damage_makes_it_fall_over(at: int, damage: bytes) -> None:
     whole = json.dumps(said()).encode()
     _ends_well(whole[:at] + damage + whole[at + 1 :])
+
+
+@pytest.mark.parametrize("one", [b"{}", b"[]", b'"a"', b'{"a":"b"}'], ids=str)
+def test_more_values_than_any_mail_has_are_refused_before_they_are_made(one: bytes) -> None:
+    raw = b'{"recipients": [' + b",".join([one] * (handed.MAX_VALUES + 1)) + b"]}"
+    assert f"holds more than {handed.MAX_VALUES} values" in refusal(raw)
+
+
+@pytest.mark.parametrize("ending", [b'"}', b"", b"\\", b'\\"', b'\\"' * 100_000], ids=lambda ending: str(ending[:4]))
+def test_signs_in_a_text_are_no_values(ending: bytes) -> None:
+    assert "values" not in refusal(b'{"kind": "' + b",[{" * handed.MAX_VALUES + ending)
+
+
+def test_a_key_as_long_as_the_whole_is_cut_in_the_refusal() -> None:
+    assert len(refusal(json.dumps(said(content={"x" * 1_000_000: {"subject": ""}})).encode())) < 300

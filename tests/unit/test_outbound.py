@@ -459,6 +459,15 @@ def test_the_same_finished_mail_again_is_the_first_activity_whatever_language_wa
         office.log_mail(raw, "birthday_reminder", **{**given, "triggered_by": LUCA.email})
 
 
+def test_a_finished_mail_in_another_language_is_other_content(office: Office) -> None:
+    raw = a_mail(number=3)
+    office.log(content=words(DE), message_id="<3@firma.example>")
+    in_english = office.log_mail(raw, languages=["en"])
+    assert in_english.message_id == "<3@firma.example>"
+    with pytest.raises(BadInput, match="other content"):
+        office.log_mail(raw, languages=["de"])
+
+
 def test_more_languages_of_any_other_mail_make_another_activity(office: Office) -> None:
     first = office.log(content=words(DE))
     assert office.log(content=words(DE, FR)).languages == ("de", "fr")
