@@ -233,8 +233,9 @@ def _recorder(connection: Connection, email: str) -> int:
 
 
 def _known_by_now(connection: Connection, key: int, participants: Sequence[Participant]) -> list[Participant]:
-    """Name those who were registered since somebody looked."""
-    nobodys = {(key, one.email) for one in participants if one.side is Side.EXTERNAL and one.record is None}
+    """Name those who were registered since somebody looked, or whose record got another name."""
+    there = register.keys(connection, {one.record for one in participants if one.record})
+    nobodys = {(key, one.email) for one in participants if one.side is Side.EXTERNAL and one.record not in there}
     owners = look_again(connection, nobodys)
     ids = {owner.person for owner in owners.values() if owner.person is not None}
     refs: dict[int, RecordRef] = {}

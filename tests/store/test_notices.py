@@ -429,3 +429,18 @@ def test_who_was_registered_since_somebody_looked_is_known(admin: Admin) -> None
         (Side.EXTERNAL, RecordRef.parse("contact:1")),
         (Side.EXTERNAL, None),
     ]
+
+
+@pytest.mark.parametrize("become", ["contact:11", "contact:2"])
+def test_who_was_renamed_or_merged_since_somebody_looked_is_linked(admin: Admin, become: str) -> None:
+    admin.user(ANNA_OF_WORLD.email)
+    looked_up, now = RecordRef.parse("contact:1"), RecordRef.parse(become)
+    client = Participant(email=CLIENT, name="", header="to", side=Side.EXTERNAL, record=looked_up)
+    if become == "contact:2":
+        admin.record(become)
+        admin.records.merge(looked_up, now, actor=ACTOR)
+    else:
+        admin.records.rename(looked_up, now, actor=ACTOR)
+    with admin.database.write() as connection:
+        made = keep_notice(connection, notice(participants=(client,)))
+    assert [one.record for one in admin.activities.show(made).participants] == [now]
