@@ -1,6 +1,11 @@
-"""``mailgate remind``: sends the task reminders that are due."""
+"""``mailgate remind``: sends the task reminders that are due.
 
+SIGTERM ends it after the reminder that is on its way: that one is handed over and written down first.
+"""
+
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +32,27 @@ def register(cli: typer.Typer) -> None:
 def remind(*, config: Config = "", as_json: AsJson = False) -> int:
     """Send the task reminders that are due, each once; one line per reminder. Two runs at once do no harm."""
     states: set[str] = set()
-    listing(_lines(load(config), states), REMINDED, as_json=as_json)
+    with _asked_to_end() as asked:
+        listing(_lines(load(config), states, asked), REMINDED, as_json=as_json)
     return TRY_LATER if "later" in states else REFUSED if "refused" in states else 0
 
 
-def _lines(settings: "Settings", states: set[str]) -> Iterator[dict[str, Any]]:
+@contextmanager
+def _asked_to_end() -> Iterator[list[int]]:
+    """Give a list that isn't empty any more once SIGTERM came."""
+    asked: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _lines(settings: "Settings", states: set[str], asked: list[int]) -> Iterator[dict[str, Any]]:
     from mailgate import app  # noqa: PLC0415 - slow to import; only when a command runs
 
     for one in app.remind(settings, lambda: datetime.now(UTC)):
         states.add(one.state)
         yield wire.reminded(one)
+        if asked:
+            return

@@ -274,3 +274,25 @@ def test_a_run_that_is_killed_after_the_hand_over_is_listed_as_unknown_and_its_m
         assert (server.mails, server.connections) == ([], [])
         tasks(reminding, 1, ANNA)  # and others are sent as ever
         assert [line["to"] for line in reminding.facts("remind")] == [ANNA]
+
+
+def test_a_run_that_is_asked_to_end_finishes_the_mail_that_is_on_its_way(reminding: Program) -> None:
+    tasks(reminding, 3)
+    running: list[subprocess.Popen[bytes]] = []
+
+    def ask() -> None:
+        wait_for(lambda: running)
+        running[0].terminate()
+
+    with mail_server(before_yes=ask) as server:
+        by(reminding, server.port)
+        command = [MAILGATE, "remind", "--json"]
+        with subprocess.Popen(command, env=reminding.environment, stdout=subprocess.PIPE) as process:
+            running.append(process)
+            out, _ = process.communicate(timeout=100)
+        assert (process.returncode, len(server.mails)) == (0, 1)
+    (line,) = [json.loads(one) for one in out.splitlines()]
+    assert line["state"] == "sent"
+    assert [one["id"] for one in logged(reminding)] == [line["activity"]]
+    with mail_server() as server:
+        assert [one["state"] for one in by(reminding, server.port).facts("remind")] == ["sent", "sent"]

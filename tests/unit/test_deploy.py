@@ -9,6 +9,7 @@ import pytest
 
 import mailgate.settings
 from mailgate.cli import TRY_LATER
+from mailgate.mailer import Patience
 from mailgate.settings import Settings, load
 from mailgate.settings.model import keys
 
@@ -123,6 +124,14 @@ def test_reminders_are_looked_for_again_and_again_by_a_service_that_ends() -> No
     assert service["Service.ExecStart"] == [unit("mailgate.service")["Service.ExecStart"][0].replace("serve", "remind")]
     assert service["Service.SuccessExitStatus"] == [str(TRY_LATER)]
     assert "Install.WantedBy" not in service  # the timer starts it
+
+
+def test_a_run_of_reminders_ends_and_has_time_to_write_down_the_last() -> None:
+    service = unit("mailgate-remind.service")
+    assert service["Service.TimeoutStartSec"] == ["1h"]
+    assert service["Service.MemoryMax"] == ["512M"]
+    (minutes,) = service["Service.TimeoutStopSec"]
+    assert int(minutes.removesuffix("min")) * 60 > Patience().longest
 
 
 def test_the_reminders_find_the_same_database_as_the_service() -> None:

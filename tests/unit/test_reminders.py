@@ -24,6 +24,7 @@ from mailgate.domain.record import RecordRef
 from mailgate.domain.reminder import Claim, Reminded, Reminder, ReminderKey, ReminderState, day_to_remind
 from mailgate.domain.user import Language
 from mailgate.errors import BadInput, Deferred, Misconfigured, NotFound, Reason
+from mailgate.mime.text import line as displayed
 from mailgate.ports import HandedOver, Handing
 from mailgate.reminders import Instance, remind
 
@@ -438,7 +439,8 @@ def test_whatever_the_rules_take_is_read_as_it_was_typed(
     assert str(make_header(decode_header(coded))) == words.subject
 
     seen = mime.read(raw)
-    assert (seen.subject, seen.text, seen.html, seen.documents) == (words.subject, words.text, "", ())
+    shown = (displayed(words.subject), words.text, "", ())  # our own reader leaves out what can't be seen in a line
+    assert (seen.subject, seen.text, seen.html, seen.documents) == shown
     # an address with what looks like an encoded word is none to our own reader
     parties = {header: "" if "=?" in one else one for header, one in (("from", sender), ("to", recipient))}
     assert {party.header: party.email for party in seen.parties} == parties
