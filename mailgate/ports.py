@@ -125,10 +125,14 @@ class Reminders(Protocol):
         """Give a claim back: nothing was sent, the reminder is due again."""
 
     def settle(self, claim: Claim, state: ReminderState, at: datetime) -> None:
-        """Write down what became of a mail that was not, or may not have been, sent."""
+        """Write down what became of a mail that isn't logged: it was not, or may not have been, sent, or can't be."""
 
     def settle_sent(self, claim: Claim, notice: NewNotice) -> str:
-        """Log the mail that was sent and write down that it was, both or neither; give the id of its activity."""
+        """Log the mail that was sent and write down that it was, both or neither; give the id of its activity.
+
+        On the record that the task is on by now, or was when it was deleted. ``NotFound`` where that is gone too,
+        ``BadInput`` where it was logged there and taken away.
+        """
 
     def give_up(self, before: datetime, at: datetime) -> Sequence[tuple[ReminderKey, RecordRef]]:
         """Write down claims from before that moment as unknown, and list them; by two runs at once, by one of them."""
