@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from mailgate import wire
 from mailgate.cli.activities import As, Id, print_activity
-from mailgate.cli.opening import STDIO, AsJson, Config, load, open_desk, open_input
+from mailgate.cli.opening import STDIO, AsJson, Config, load, open_desk, read_input
 from mailgate.cli.printing import listing
 from mailgate.cli.records import Ref
 from mailgate.errors import BadInput
-
-if TYPE_CHECKING:
-    from mailgate.app import Desk
 
 COLUMNS = ("topic", "de", "en", "fr", "it")
 STDIN_NAME = "stdin"  # of a document that comes by it
@@ -71,8 +68,9 @@ def add(
     words = {"type_": type_, "topic": topic, "subject": subject, "text": text, "place": place}
     days = {"at": at, "due": due, "remind": remind}
     lists = {"contacts": contact, "users": user, "links": link}
-    with open_desk(config) as desk:
-        entry = _entry(desk, document, lists, **words, **days)
+    settings = load(config)
+    entry = _entry(settings.activities.max_document_size, document, lists, **words, **days)
+    with open_desk(settings) as desk:
         made = desk.handmade.add(wire.record_ref(record), entry, as_email=as_)
         print_activity(wire.activity(made), as_json=as_json)
 
@@ -103,8 +101,9 @@ def set_(
     words = {"type_": type_, "topic": topic, "subject": subject, "text": text, "place": place}
     days = {"at": at, "due": due, "remind": remind}
     lists = {"contacts": contact, "users": user, "links": link}
-    with open_desk(config) as desk:
-        entry = _entry(desk, document, lists, **words, **days)
+    settings = load(config)
+    entry = _entry(settings.activities.max_document_size, document, lists, **words, **days)
+    with open_desk(settings) as desk:
         print_activity(wire.activity(desk.handmade.set(activity, entry, as_email=as_)), as_json=as_json)
 
 
@@ -148,14 +147,14 @@ def topics(
 
 
 def _entry(
-    desk: "Desk", documents: Sequence[str] | None, lists: Mapping[str, Sequence[str] | None], **fields: str | None
+    limit: int, documents: Sequence[str] | None, lists: Mapping[str, Sequence[str] | None], **fields: str | None
 ) -> Any:
     """Read what was typed; an option that may be repeated and wasn't given is no list."""
     given: dict[str, Any] = {name: values or None for name, values in lists.items()}
-    return wire.handmade_entry(documents=_documents(desk, documents), **given, **fields)
+    return wire.handmade_entry(documents=_documents(limit, documents), **given, **fields)
 
 
-def _documents(desk: "Desk", paths: Sequence[str] | None) -> list[Any] | None:
+def _documents(limit: int, paths: Sequence[str] | None) -> list[Any] | None:
     """Read the files; one "" is an empty list. None is read beyond the limit, none at all if they are too many."""
     if not paths:
         return None
@@ -165,17 +164,11 @@ def _documents(desk: "Desk", paths: Sequence[str] | None) -> list[Any] | None:
     wire.check_documents(names)
     if list(paths).count(STDIO) > 1:
         raise BadInput(f"document: {STDIO} stands there twice, and stdin can be read only once: name a file")
-    limit = desk.handmade.max_document_size
     return [
-        wire.new_document(n, name, _bytes(path, limit), limit)
+        wire.new_document(n, name, read_input(path, limit), limit)
         for n, (path, name) in enumerate(zip(paths, names, strict=True), start=1)
     ]
 
 
 def _name(path: str) -> str:
     return STDIN_NAME if path == STDIO else Path(path).name
-
-
-def _bytes(path: str, limit: int) -> bytes:
-    with open_input(path) as file:
-        return file.read(limit + 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from mailgate import wire
-from mailgate.cli.opening import STDIO, login, open_input
+from mailgate.cli.opening import STDIO, login
 from mailgate.cli.printing import listing
 
 if TYPE_CHECKING:
@@ -20,18 +20,15 @@ COLUMNS = ("row", "key", "outcome", "error")
 File = Annotated[str, typer.Argument(metavar="FILE.csv", help="- reads from stdin.")]
 
 
-def run(read: "Callable[..., Iterator[RowOutcome]]", name: str, *, dry_run: bool, as_json: bool) -> int:
-    """Import a file and print what became of its rows; on a terminal a bar, and only the rows that failed."""
+def run(read: "Callable[..., Iterator[RowOutcome]]", file: BinaryIO, name: str, *, dry_run: bool, as_json: bool) -> int:
+    """Import an open file and print what became of its rows; on a terminal a bar, and only the rows that failed."""
     counts: dict[str, int] = {}
-    with open_input(name) as file:
-        outcomes = _counted(
-            read(file, actor=login(), dry_run=dry_run), counts
-        )  # a bad header ends here, before any bar
-        if sys.stderr.isatty():
-            outcomes = _with_bar(outcomes, file, name)
-            if sys.stdout.isatty() and not as_json:
-                outcomes = (one for one in outcomes if one.error)
-        listing(map(wire.row_outcome, outcomes), COLUMNS, as_json=as_json)
+    outcomes = _counted(read(file, actor=login(), dry_run=dry_run), counts)  # a bad header ends here, before any bar
+    if sys.stderr.isatty():
+        outcomes = _with_bar(outcomes, file, name)
+        if sys.stdout.isatty() and not as_json:
+            outcomes = (one for one in outcomes if one.error)
+    listing(map(wire.row_outcome, outcomes), COLUMNS, as_json=as_json)
     summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "no rows"
     sys.stderr.write(f"mailgate: {summary}{' (dry run: nothing was written)' if dry_run else ''}\n")
     return FAILED_SOME if "failed" in counts else 0

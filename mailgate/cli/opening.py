@@ -46,11 +46,11 @@ def whole(text: str) -> int:
 
 
 @contextmanager
-def open_desk(config: str) -> Iterator["Desk"]:
-    """Open the store for one command."""
+def open_desk(config: "str | Settings") -> Iterator["Desk"]:
+    """Open the store for one command. Files are opened before: a pipe that nobody fills must not hold it."""
     from mailgate import app  # noqa: PLC0415 - see load
 
-    with app.open_desk(load(config)) as desk:
+    with app.open_desk(load(config) if isinstance(config, str) else config) as desk:
         yield desk
 
 
@@ -76,6 +76,20 @@ def open_input(name: str) -> Iterator[BinaryIO]:
         raise NotFound(f"{name} can't be read ({error.strerror}): name a file that is there, or - for stdin") from None
     with file:
         yield file
+
+
+def read_within(file: BinaryIO, name: str, limit: int) -> bytes:
+    """Read a file that was opened; of one that is too large only so much that this shows."""
+    try:
+        return file.read(limit + 1)
+    except OSError as error:
+        raise NotFound(f"{name} can't be read ({error.strerror}): name another file, or - for stdin") from None
+
+
+def read_input(name: str, limit: int) -> bytes:
+    """Open a file and read it; ``-`` is stdin."""
+    with open_input(name) as file:
+        return read_within(file, name, limit)
 
 
 def write_output(name: str, content: bytes) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailgate import wire
-from mailgate.cli.opening import AsJson, Config, load, open_desk, open_input
+from mailgate.cli.opening import AsJson, Config, load, open_desk, read_input
 from mailgate.cli.printing import document, line, listing
 from mailgate.errors import BadInput
 
@@ -52,8 +52,10 @@ def ingest(
     from mailgate import ingest as handing  # noqa: PLC0415 - the same
 
     caps = _caps(settings)
+    handed = handing.Handed(
+        raw=read_input(file, caps.max_size), recipients=recipients, sender=from_, relay=relay
+    )  # before the store is opened
     with app.open_desk(settings) as desk:
-        handed = handing.Handed(raw=_read(file, caps.max_size), recipients=recipients, sender=from_, relay=relay)
         outcomes = handing.ingest(desk.intake, handed, caps)
     listing((wire.ingested(one, *app.answer(one, settings)) for one in outcomes), INGESTED, as_json=as_json)
     verdicts = {one.verdict.value for one in outcomes}
@@ -80,11 +82,13 @@ def explain(
         rules.append({"rule": rule, "said": said})
 
     caps = _caps(settings)
+    # a mail is read before the store is opened
+    raw = None if "@" in what and not Path(what).exists() else read_input(what, caps.max_size)
     with app.open_desk(settings) as desk:
-        if "@" in what and not Path(what).exists():
+        if raw is None:
             outcome = handing.explain_recipient(desk.intake, what, tell)
         else:
-            handed = handing.Handed(raw=_read(what, caps.max_size), recipients=to or (), sender=from_, relay=relay)
+            handed = handing.Handed(raw=raw, recipients=to or (), sender=from_, relay=relay)
             outcome = handing.explain(desk.intake, handed, caps, tell)
     code, text = app.answer(outcome, settings)
     if outcome.reason:
@@ -133,12 +137,6 @@ def show(
     """Show one entry."""
     with open_desk(config) as desk:
         document(wire.ledger(desk.ledger.show(entry)), as_json=as_json)
-
-
-def _read(name: str, max_size: int) -> bytes:
-    """Read a mail; of one that is too large only so much that this shows."""
-    with open_input(name) as file:
-        return file.read(max_size + 1)
 
 
 def _caps(settings: "Settings") -> "Caps":

@@ -6,7 +6,7 @@ import typer
 
 from mailgate import wire
 from mailgate.cli.activities import print_activity
-from mailgate.cli.opening import AsJson, Config, open_desk, open_input
+from mailgate.cli.opening import AsJson, Config, open_desk, open_input, read_within
 from mailgate.cli.printing import document
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -69,12 +69,14 @@ def log(
         raise typer.BadParameter("give either FILE with JSON, or --eml FILE")
     if file is not None and (odd := [name for name, value in options.items() if value]):
         raise typer.BadParameter(f"{odd[0]} goes with --eml: the JSON says it itself")
-    with open_desk(config) as desk:
+    name = file or eml or ""
+    with open_input(name) as given, open_desk(config) as desk:
+        raw = read_within(given, name, desk.outbound.limit)
         if eml is None:
-            logged = desk.outbound.log_json(_read(file or "", desk.outbound.limit))
+            logged = desk.outbound.log_json(raw)
         else:
             logged = desk.outbound.log_mail(
-                _read(eml, desk.outbound.limit),
+                raw,
                 kind=_needed(kind, "--kind"),
                 record=_needed(record, "--record"),
                 triggered_by=_needed(as_, "--as"),
@@ -88,9 +90,3 @@ def _needed(value: str | None, name: str) -> str:
     if value is None:
         raise typer.BadParameter(f"--eml needs {name} too")
     return value
-
-
-def _read(name: str, limit: int) -> bytes:
-    """Read a file; of one that is too large only so much that this shows."""
-    with open_input(name) as file:
-        return file.read(limit + 1)

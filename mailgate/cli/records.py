@@ -7,7 +7,7 @@ import typer
 
 from mailgate import wire
 from mailgate.cli import importing
-from mailgate.cli.opening import AsJson, Config, DryRun, login, open_desk
+from mailgate.cli.opening import AsJson, Config, DryRun, login, open_desk, open_input
 from mailgate.cli.printing import document, listing
 from mailgate.errors import BadInput
 
@@ -150,5 +150,5 @@ def remove(*, record: Ref, config: Config = "", as_json: AsJson = False) -> None
 @app.command("import")
 def import_(*, file: importing.File, dry_run: DryRun = False, config: Config = "", as_json: AsJson = False) -> int:
     """Add and change records from a CSV file with the columns record,name,language,state,email,relate,contact,user."""
-    with open_desk(config) as desk:
-        return importing.run(desk.imports.records, file, dry_run=dry_run, as_json=as_json)
+    with open_input(file) as given, open_desk(config) as desk:
+        return importing.run(desk.imports.records, given, file, dry_run=dry_run, as_json=as_json)

@@ -6,7 +6,7 @@ import typer
 
 from mailgate import wire
 from mailgate.cli import importing
-from mailgate.cli.opening import AsJson, Config, DryRun, login, open_desk
+from mailgate.cli.opening import AsJson, Config, DryRun, login, open_desk, open_input
 from mailgate.cli.printing import document, listing
 from mailgate.errors import BadInput
 
@@ -114,5 +114,5 @@ def remove(*, email: Email, config: Config = "", as_json: AsJson = False) -> Non
 @app.command("import")
 def import_(*, file: importing.File, dry_run: DryRun = False, config: Config = "", as_json: AsJson = False) -> int:
     """Add and change users from a CSV file with the columns email,name,kind,language,roles,aliases."""
-    with open_desk(config) as desk:
-        return importing.run(desk.imports.users, file, dry_run=dry_run, as_json=as_json)
+    with open_input(file) as given, open_desk(config) as desk:
+        return importing.run(desk.imports.users, given, file, dry_run=dry_run, as_json=as_json)
