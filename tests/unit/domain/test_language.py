@@ -394,7 +394,9 @@ def test_all_who_are_no_users_are_named_and_no_others(kind: Notification) -> Non
 @pytest.mark.parametrize("strangers", [True, False])
 def test_of_very_many_a_few_are_named(strangers: bool) -> None:
     many = tuple(f"somebody{number}@kunde.example" for number in range(1000))
-    users: dict[str, Language | None] = {} if strangers else {email: (DE, FR)[number % 2] for number, email in enumerate(many)}
+    users: dict[str, Language | None] = (
+        {} if strangers else {email: (DE, FR)[number % 2] for number, email in enumerate(many)}
+    )
     text = refusal(Notification.BIRTHDAY_REMINDER, at(RecordKind.CONTACT, recipients=many, users=users))
     assert many[0] in text
     assert "and 990 more" in text
