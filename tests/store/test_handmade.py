@@ -444,7 +444,7 @@ def test_who_took_part_follows_the_time_of_the_activity(desk: Desk) -> None:
 def test_the_result_is_judged_as_a_whole(desk: Desk) -> None:
     made = desk.add(type_="meeting", place="Bern")
     before = desk.everything()
-    with pytest.raises(BadInput, match=r"^place: a call has none"):
+    with pytest.raises(BadInput, match=r"^place: an activity of type call has none"):
         desk.set(made, type_="call", subject="Other")
     assert desk.everything() == before
 
@@ -638,7 +638,7 @@ def test_only_tasks_are_done(desk: Desk, type_: str) -> None:
 def test_what_is_done_stays_a_task(desk: Desk) -> None:
     made = desk.add(type_="task")
     desk.handmade.done(made.id, as_email=ANNA)
-    with pytest.raises(BadInput, match=r"^done: a call has none"):
+    with pytest.raises(BadInput, match=r"^done: an activity of type call has none"):
         desk.set(made, type_="call")
 
 
