@@ -397,7 +397,7 @@ removal = Table(
     "removal",
     metadata,
     Column("activity_id", _Id, primary_key=True),
-    Column("record_id", ForeignKey("record.id"), nullable=False),
+    Column("record_id", ForeignKey("record.id"), nullable=False, index=True),
     Column("state", String(10), nullable=False),  # deleted, erased
     Column("occurred_at", Utc),  # its place in listings, for who goes on behind it
     Column("at", Utc, nullable=False),

@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.add_column("activity", sa.Column("notification", sa.String(length=30), nullable=True))
     op.add_column("activity", sa.Column("fingerprint", sa.String(length=64), nullable=True))
     op.add_column("removal", sa.Column("occurred_at", _WHEN, nullable=True))
+    op.create_index(op.f("ix_removal_record_id"), "removal", ["record_id"])
     _set_participation_aside()
     op.create_table(
         "participation",
@@ -140,6 +141,7 @@ def downgrade() -> None:
     op.create_index(op.f("ix_participation_record_id"), "participation", ["record_id"])
     for name in (*_LISTINGS, *_TASKS):
         op.drop_index(name, "activity")
+    op.drop_index(op.f("ix_removal_record_id"), table_name="removal")
     op.drop_column("removal", "occurred_at")
     for column in ("fingerprint", "notification", "subject"):
         op.drop_column("activity", column)
