@@ -35,7 +35,7 @@ def durable_postgres_server() -> Iterator[PostgresServer]:
 def _make_template(server: PostgresServer) -> None:
     name = server.new()
     _prepare(server.url(name))
-    server.rename(name, TEMPLATE)
+    server.prepared(name)
 
 
 def _prepare(url: str) -> None:
@@ -59,9 +59,9 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    name = postgres_server.new(TEMPLATE)
+    name = postgres_server.take()
     yield postgres_server.url(name)
-    postgres_server.drop(name)
+    postgres_server.give_back(name)
 
 
 @pytest.fixture
