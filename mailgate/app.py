@@ -193,7 +193,8 @@ def demo_mail(settings: Settings, now: datetime) -> tuple[int, str, Activity | N
     """Send the demo's mail through the running service; return its reply and the activity that the mail became."""
     host, port = _smtp_place(settings)
     with open_desk(settings) as desk:
-        demo_world.load(desk.users, desk.records, desk.addresses, desk.policy.edition)
+        if not demo_world.stands(desk.users, desk.records):
+            demo_world.load(desk.users, desk.records, desk.addresses, desk.policy.edition)
         bcc = desk.addresses.show(demo_world.CAMPAIGN, actor="demo").address
         mail = demo_world.a_mail(now)
         code, text = mailer.hand_over(host, port, demo_world.AUTHOR, [bcc], mail)

@@ -11,7 +11,7 @@ from email.utils import format_datetime, make_msgid
 
 from mailgate.domain.entry import RecordEntry, UserEntry
 from mailgate.domain.record import Edition, RecordKind, RecordRef, exists_in
-from mailgate.errors import BadInput
+from mailgate.errors import BadInput, NotFound
 from mailgate.store.addresses import Addresses
 from mailgate.store.records import Records
 from mailgate.store.users import Users
@@ -65,6 +65,16 @@ def load(register: Users, records: Records, addresses: Addresses, edition: Editi
     first_of_kind = {entry.record.kind: entry.record for entry in reversed(own)}
     shown = [first_of_kind[kind] for kind in RecordKind if kind in first_of_kind]
     return [(record, addresses.show(record, actor=_ACTOR).address) for record in shown]
+
+
+def stands(register: Users, records: Records) -> bool:
+    """Say whether the user and the campaign of the demo's mail are there, whatever else is."""
+    try:
+        register.show(AUTHOR)
+        records.show(CAMPAIGN)
+    except NotFound:
+        return False
+    return True
 
 
 def _refuse_others(users: set[str], records: set[str]) -> None:

@@ -53,7 +53,9 @@ handmade.register(activities.app)
 cli.add_typer(users.app, name="user", help="Who may have mail logged.")
 cli.add_typer(records.app, name="record", help="What activities belong to.")
 cli.add_typer(addresses.app, name="address", help="The secret addresses of records.")
-cli.add_typer(activities.app, name="activity", help="What was logged.")
+cli.add_typer(
+    activities.app, name="activity", help="What is on the records: mails that were logged, and what users made."
+)
 cli.add_typer(outbound.app, name="outbound", help="Mail that the CRM sends: its languages, and its log.")
 cli.add_typer(operations.ledger_app, name="ledger", help="What became of every mail.")
 

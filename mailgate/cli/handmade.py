@@ -20,7 +20,12 @@ Type = typer.Option("--type", metavar="T", help="task, email, lunch, meeting, ca
 Topic = typer.Option("--topic", metavar="T", help="See mailgate activity topics KIND.")
 Subject = typer.Option("--subject", metavar="TEXT", help="One line.")
 Text = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="May hold several lines.")]
-At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="When it happened; now unless told. In UTC.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="TIME", help="When it happened, in UTC unless it says an offset. A new one: now, unless told."
+    ),
+]
 Place = Annotated[str | None, typer.Option("--place", metavar="P", help="Of a lunch or meeting.")]
 Due = Annotated[str | None, typer.Option("--due", metavar="DATE", help="Of a task, such as 2026-11-22.")]
 Remind = Annotated[str | None, typer.Option("--remind", metavar="DATE", help="Of a task: a mail on this day.")]

@@ -294,7 +294,7 @@ def _link(text: str) -> str:
     except ValueError:
         raise _no_link(text, "its host or port can't be read") from None
     if parts.scheme not in SCHEMES:
-        raise _no_link(text, f"it begins with none of {', '.join(f'{scheme}:' for scheme in SCHEMES)}")
+        raise _no_link(text, f"it must begin with {', '.join(SCHEMES)} and a colon")
     if parts.scheme == "mailto":
         _check_mailto(text, parts.path)
     elif not (host or "").strip("."):

@@ -446,6 +446,14 @@ def test_what_the_readme_shows_for_the_shell_is_what_the_commands_take(bare: Run
     assert answer == {"send": {"nora.keller@optik.example": ["de"]}, "log": ["en"]}
 
 
+def test_the_file_that_the_readme_shows_is_taken(bare: Run, tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```json\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert bare("demo").code == 0
+    (tmp_path / "request.json").write_text(example, encoding="utf-8")
+    (shown,) = bare("outbound", "log", str(tmp_path / "request.json"), "--json").facts
+    assert (shown["languages"], [one["name"] for one in shown["documents"]]) == (["en"], ["sizes.txt"])
+
+
 def test_a_job_keeps_its_own_logging(world: Run) -> None:
     handlers = list(logging.getLogger().handlers)
     with app.outbound(app.load(None)) as outbound:

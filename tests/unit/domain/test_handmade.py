@@ -222,12 +222,12 @@ def test_a_link_is_kept_as_it_was_typed(link: str) -> None:
 @pytest.mark.parametrize(
     ("link", "why"),
     [
-        ("javascript:alert(1)", "it begins with none of http:, https:, mailto:"),
-        ("ftp://muster.example/x", "it begins with none of"),
-        ("file:///etc/passwd", "it begins with none of"),
-        ("data:text/html,x", "it begins with none of"),
-        ("//muster.example/x", "it begins with none of"),
-        ("muster.example", "it begins with none of"),
+        ("javascript:alert(1)", "it must begin with http, https, mailto and a colon"),
+        ("ftp://muster.example/x", "it must begin with"),
+        ("file:///etc/passwd", "it must begin with"),
+        ("data:text/html,x", "it must begin with"),
+        ("//muster.example/x", "it must begin with"),
+        ("muster.example", "it must begin with"),
         ("https:", "it names no host"),
         ("https:muster.example", "it names no host"),
         ("https:///path", "it names no host"),
