@@ -118,9 +118,19 @@ class Postfix:
         """Say whether nothing waits for delivery."""
         return "Mail queue is empty" in self._postqueue("-p")
 
-    def flush(self) -> None:
-        """Try all deferred mail now."""
-        self._postqueue("-f")
+    def wait_for_retry(self, recipient: str) -> None:
+        """Wait until deferred mail for this recipient went out.
+
+        Postfix retries by itself each second. A mail that its delivery agent still holds open just then goes back to
+        ``incoming``, "skipped, still being delivered", and is looked at again only minutes later: so ask for it too.
+        """
+
+        def sent() -> bool:
+            self._postqueue("-f")
+            time.sleep(1)
+            return "sent" in self.statuses(recipient)
+
+        wait_for(sent)
 
     def statuses(self, recipient: str) -> list[str]:
         """List what became of this recipient, try by try: sent, bounced, deferred."""

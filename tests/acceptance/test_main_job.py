@@ -151,7 +151,7 @@ def test_a_store_without_users_defers_and_postfix_tries_again(world: World) -> N
     wait_for(lambda: "deferred" in world.postfix.statuses(world.campaign))
 
     world.program.must("user", "add", ANNA, "--name", "Anna Muster")
-    wait_for(lambda: "sent" in world.postfix.statuses(world.campaign))
+    world.postfix.wait_for_retry(world.campaign)
 
     assert len(world.program.facts("activity", "list", "campaign:4711")) == 1
 
