@@ -39,6 +39,7 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    type_coerce,
     union,
     union_all,
 )
@@ -60,6 +61,7 @@ from mailgate.store.tables import (
 STRETCH = 200  # places by which it is judged what leads
 # where places are tested: a stretch has so many for each that is wanted, the next is longer, up to the longest
 FIRST_STEP, GROWTH, LONGEST_STEP = 4, 4, 2000
+_MOMENT = 26  # characters of a moment on SQLite
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)  # before anything happened
 # as text in the statement: an engine must know it to use an index over tasks
 _TASK = literal(ActivityType.TASK.value, activity.c.type.type, literal_execute=True)
@@ -120,7 +122,7 @@ def look_again(connection: Connection, search: Search, record_id: int) -> Search
 
 def newest(connection: Connection, search: Search, size: int, after: Place | None) -> list[Place]:
     """Find the next ``size`` places of a listing, newest first."""
-    tested = bool(_tests(connection, search, activity.c.id))
+    tested = bool(_tests(connection, search, activity))
     found: list[Place] = []
     step = min(size * FIRST_STEP, LONGEST_STEP) if tested else size
     while True:
@@ -276,24 +278,39 @@ def _attributes(wish: Wish) -> list[_Test]:
     return found
 
 
-def _tests(connection: Connection, search: Search, key: ColumnElement[str]) -> list[_Test]:
-    """Test an activity for all that doesn't lead."""
+def _tests(connection: Connection, search: Search, walked: FromClause) -> list[_Test]:
+    """Test what is walked for all that doesn't lead."""
     persons = [one for one in (search.external, search.internal) if one and one.side is not search.leading]
-    found = [_took_part(connection, one, key) for one in persons]
+    found = [_took_part(connection, one, walked) for one in persons]
     if search.leading is not None and (attributes := _attributes(search.wish)):
-        found.append(_is_there(select(literal(1)).where(activity.c.id == key, *attributes), activity))
+        place = (activity.c.record_id, activity.c.occurred_at, activity.c.id)
+        found.append(_is_there(activity, *_at(walked, *place), *attributes))
     return found
 
 
-def _took_part(connection: Connection, person: _Person, key: ColumnElement[str]) -> _Test:
+def _took_part(connection: Connection, person: _Person, walked: FromClause) -> _Test:
+    place = (participation.c.activity_record_id, participation.c.occurred_at, participation.c.activity_id)
     among = participation.c.email.in_(select(_addresses(connection, person.emails)))
-    named = among & (participation.c.side == person.side)
-    linked = participation.c.record_id.in_(select(_keys(connection, person.records)))
-    either = or_(named, linked) if person.records else named
-    return _is_there(select(literal(1)).where(participation.c.activity_id == key, either), participation)
+    tests = [_is_there(participation, among, participation.c.side == person.side, *_at(walked, *place))]
+    if person.records:
+        linked = participation.c.record_id.in_(select(_keys(connection, person.records)))
+        tests.append(_is_there(participation, linked, *_at(walked, *place)))
+    return or_(*tests)
 
 
-def _is_there(asked: Select[Any], table: Table) -> _Test:
+def _at(
+    walked: FromClause, record_id: ColumnElement[int], at: ColumnElement[datetime], key: ColumnElement[str]
+) -> list[_Test]:
+    """Ask for one place as the indexes of the sequences have it.
+
+    By the id alone PostgreSQL may go through all that a person took part in, and SQLite reads rows, not indexes: told
+    the id is equal, it goes by the primary key whatever else is known.
+    """
+    return [record_id == walked.c.record_id, at == walked.c.occurred_at, key.between(walked.c.id, walked.c.id)]
+
+
+def _is_there(table: Table, *tests: _Test) -> _Test:
+    asked = select(literal(1)).select_from(table).where(*tests)
     return asked.limit(1).correlate_except(table).scalar_subquery().is_not(None)
 
 
@@ -303,15 +320,14 @@ def _is_there(asked: Select[Any], table: Table) -> _Test:
 def _walk(connection: Connection, search: Search, step: int, after: Place | None) -> Select[Any]:
     """Give the next ``step`` places of what leads, newest first, each with what the tests say."""
     walked = _walked(connection, search, step, after)
-    return select(walked, *_tests(connection, search, walked.c.id)).order_by(
-        walked.c.occurred_at.desc(), walked.c.id.desc()
-    )
+    places = select(walked.c.occurred_at, walked.c.id, *_tests(connection, search, walked))
+    return places.order_by(walked.c.occurred_at.desc(), walked.c.id.desc())
 
 
 def _walked(connection: Connection, search: Search, step: int, after: Place | None) -> Subquery:
     merged = [_merged(connection, one, search.wish, step, after) for one in _sequences(connection, search)]
-    every = union_all(*(select(one.c.occurred_at, one.c.id) for one in merged)).subquery("merged")
-    places = select(every.c.occurred_at, every.c.id).distinct()
+    every = union_all(*(select(one.c.occurred_at, one.c.id, one.c.record_id) for one in merged)).subquery("merged")
+    places = select(every.c.occurred_at, every.c.id, every.c.record_id).distinct()
     return places.order_by(every.c.occurred_at.desc(), every.c.id.desc()).limit(step).subquery("walked")
 
 
@@ -345,15 +361,26 @@ def _between(places: _Places, since: ColumnElement[datetime], until: datetime | 
 
 
 def _each(connection: Connection, keys: FromClause, places: _Places, size: int) -> Subquery:
-    """Give the newest places of each key; SQLite knows no LATERAL."""
+    """Give the newest places of each key, with its record."""
     # a contact with two addresses may stand twice in one mail
-    newest = _in_order(places.distinct()).limit(size)
-    if connection.dialect.name == "sqlite":
-        found = activity.alias("found")
-        ids = newest.with_only_columns(places.selected_columns[1]).correlate(keys)
-        return select(found.c.occurred_at, found.c.id).join_from(keys, found, found.c.id.in_(ids)).subquery()
-    lateral = newest.correlate(keys).lateral("found")
-    return select(lateral.c.occurred_at, lateral.c.id).join_from(keys, lateral, true()).subquery()
+    newest = _in_order(places.distinct()).limit(size).correlate(keys)
+    at, key, found = _in_turn(newest) if connection.dialect.name == "sqlite" else _lateral(newest)
+    return select(at, key, keys.c.record_id).join_from(keys, found, true()).subquery()
+
+
+def _lateral(newest: _Places) -> tuple[ColumnElement[datetime], ColumnElement[str], FromClause]:
+    found = newest.lateral("found")
+    return found.c.occurred_at, found.c.id, found
+
+
+def _in_turn(newest: _Places) -> tuple[ColumnElement[datetime], ColumnElement[str], FromClause]:
+    """Do without LATERAL, which SQLite doesn't know: a table made of a value may come from another table's row."""
+    places = newest.subquery("places")
+    at, key = places.c
+    both = type_coerce(at, Text()).concat(type_coerce(key, Text()))
+    value = func.json_each(select(func.json_group_array(both)).scalar_subquery()).table_valued("value", name="found")
+    moment, rest = func.substr(value.c.value, 1, _MOMENT), func.substr(value.c.value, _MOMENT + 1)
+    return type_coerce(moment, at.type).label("occurred_at"), type_coerce(rest, key.type).label("id"), value
 
 
 def _in_order(places: _Places) -> _Places:
