@@ -28,10 +28,11 @@ from mailgate.domain.address import fold, fold_domain
 from mailgate.domain.ledger import Outcome
 from mailgate.domain.record import Edition, RecordRef
 from mailgate.domain.reminder import Reminded
-from mailgate.domain.trust import UNIX, Relay, SenderPair, Trust
+from mailgate.domain.trust import UNIX, Relay, SenderPair, Stamp, Trust
 from mailgate.domain.user import Language
 from mailgate.errors import BadInput, Deferred, Misconfigured, Refused
 from mailgate.intake import Intake, Policy
+from mailgate.mailauth.authenticator import Authenticator
 from mailgate.outbound import Instance as OutboundInstance
 from mailgate.outbound import Outbound
 from mailgate.settings import Settings
@@ -112,6 +113,13 @@ def _relay(relay: RelaySettings) -> Relay:
         unix=UNIX in relay.networks,
         trust=Trust(relay.trust),
         envelope_must_match=relay.envelope_must_match,
+        login=bool(relay.login),
+        client_certificates=frozenset(relay.client_certificates),
+        authserv_id=relay.authserv_id,
+        received=1 if relay.received is None else relay.received,
+        stamp=Stamp(relay.stamp or Stamp.ABOVE),
+        sealers=frozenset(relay.sealers),
+        proxies=tuple(ip_network(network) for network in relay.proxies),
     )
 
 
@@ -148,7 +156,7 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
         handmade=Handmade(database, rules.edition, settings.activities.max_document_size),
         ledger=Ledger(database, rules.edition),
         imports=Imports(database, users, records),
-        intake=Intake(Directory(database, rules.domain), archive, rules),
+        intake=Intake(Directory(database, rules.domain), archive, Authenticator(), rules),
         outbound=_outbound(database, rules, settings),
         policy=rules,
     )

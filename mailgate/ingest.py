@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from mailgate.domain import author, header
 from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope
-from mailgate.domain.trust import UNIX, Relay
+from mailgate.domain.trust import UNIX, Client, Relay
 from mailgate.errors import BadInput, Deferred, Reason, Refused
 from mailgate.intake import Intake, Tell
 
@@ -31,12 +31,18 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """A mail as it was handed over. ``sender`` is the envelope's, ``None`` for the author; ``relay`` an IP or unix."""
+    """A mail as it was handed over. ``sender`` is the envelope's, ``None`` for the author; ``relay`` an IP or unix.
+
+    ``client`` is the address that a relay of the kind ``verified`` saw, where it isn't the relay's own; ``helo`` what
+    that client said to EHLO.
+    """
 
     raw: bytes
     recipients: Sequence[str]
     sender: str | None
     relay: str
+    client: str | None = None
+    helo: str = ""
 
 
 def ingest(intake: Intake, handed: Handed, caps: Caps) -> list[Outcome]:
@@ -56,7 +62,9 @@ def ingest(intake: Intake, handed: Handed, caps: Caps) -> list[Outcome]:
         except (Refused, Deferred) as no:
             said_no[n] = _outcome(recipient, no)
     if addressees:
-        envelope = Envelope(relay=relay, sender=_sender(handed), addressees=tuple(addressees.values()))
+        envelope = Envelope(
+            relay=relay, sender=_sender(handed), addressees=tuple(addressees.values()), client=_client(handed)
+        )
         said_no.update(zip(addressees, _deliver(intake, envelope, handed.raw, caps), strict=True))
     return [said_no[n] for n in sorted(said_no)]
 
@@ -71,7 +79,8 @@ def explain(intake: Intake, handed: Handed, caps: Caps, tell: Tell) -> Outcome:
         tell("relay", f"{handed.relay} is {relay.name}, {relay.trust.value}")
         raw = _checked(handed.raw, caps)
         tell("shape", f"{len(raw)} bytes")
-        met = intake.explain(_sender(handed), relay, handed.recipients, raw, tell)
+        envelope = Envelope(relay=relay, sender=_sender(handed), addressees=(), client=_client(handed))
+        met = intake.explain(envelope, handed.recipients, raw, tell)
     except (Refused, Deferred) as no:
         return _outcome(first, intake.softened(no))
     if met and None not in met:
@@ -112,6 +121,14 @@ def _relay(intake: Intake, name: str) -> Relay | None:
         return intake.relay_at(None if name == UNIX else ip_address(name))
     except ValueError:
         raise BadInput(f"relay {name!r} is no IP address: write one of a registered relay, or {UNIX}") from None
+
+
+def _client(handed: Handed) -> Client:
+    name = handed.relay if handed.client is None else handed.client
+    try:
+        return Client(None if name == UNIX else ip_address(name), handed.helo)
+    except ValueError:
+        raise BadInput(f"client {name!r} is no IP address: write the address that spoke to the relay") from None
 
 
 def _sender(handed: Handed) -> str:

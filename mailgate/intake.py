@@ -11,21 +11,22 @@ Limits: synchronous; call it in a thread. One instance serves all threads, it ho
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 
 from mailgate import events, mime
-from mailgate.domain import address, author, automail, header, identity, routing, trust
+from mailgate.domain import address, author, automail, header, identity, routing, trust, vouching
 from mailgate.domain.activity import NewMail, compose, occurred
 from mailgate.domain.ledger import LedgerEntry, Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope, Note
+from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.record import AddressState, Edition, RecordAddress, RecordRef, RecordState, exists_in
-from mailgate.domain.trust import Relay, SenderPair
+from mailgate.domain.trust import Relay, SenderPair, Trust
 from mailgate.domain.user import Role, User
 from mailgate.errors import Deferred, Reason, Refused
-from mailgate.ports import Archive, Directory
+from mailgate.ports import Archive, Authenticator, Directory
 
 Tell = Callable[[str, str], None]
 
@@ -76,11 +77,13 @@ class Intake:
         self,
         directory: Directory,
         archive: Archive,
+        authenticator: Authenticator,
         policy: Policy,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._directory = directory
         self._archive = archive
+        self._authenticator = authenticator
         self.policy = policy
         self._now = now
 
@@ -180,18 +183,19 @@ class Intake:
         return outcomes
 
     def explain(
-        self, envelope_sender: str, relay: Relay, recipients: Sequence[str], raw: bytes, tell: Tell
+        self, envelope: Envelope, recipients: Sequence[str], raw: bytes, tell: Tell
     ) -> tuple[Reason | None, ...]:
         """Walk the same rules and tell each by name with what it said; stores nothing. Raises what they raise.
+
+        ``envelope`` has no addressees yet: ``recipients`` are checked here.
 
         Returns for each activity that the mail would become why it would not: met before, deleted, or ``None``.
 
         As in SMTP a wrong recipient among others is told and left out; only where all are wrong that is the end.
         """
         try:
-            addressees = self._explained(recipients, tell)
-            envelope = Envelope(relay=relay, sender=envelope_sender, addressees=addressees)
-            delivery = Delivery(envelope=envelope, raw=raw, received_at=self._now())
+            addressed = replace(envelope, addressees=self._explained(recipients, tell))
+            delivery = Delivery(envelope=addressed, raw=raw, received_at=self._now())
             new = self._judge(delivery, header.split(raw), tell)
         except (Refused, Deferred) as no:
             raise self.softened(no) from None
@@ -233,11 +237,39 @@ class Intake:
         tell("machine mail", "no bounce, no loop, no machine")
         wrote = author.read_author(fields)
         tell("author", wrote)
-        proof = trust.believe(envelope.relay, wrote, sender, self.policy.pairs)
-        tell("trust", f"{proof.value} by relay {envelope.relay.name}")
+        proof = self._believe(
+            Authorship(
+                relay=envelope.relay,
+                client=envelope.client,
+                author=wrote,
+                sender=sender,
+                fields=fields,
+                raw=delivery.raw,
+            ),
+            tell,
+        )
         user = self._user(wrote)
         tell("user", f"{user.email} is registered, enabled and holds {Role.RECORD_ACTIVITIES.value}")
         return self._compose(delivery, fields, wrote, user, proof)
+
+    def _believe(self, said: Authorship, tell: Tell) -> Trust:
+        """Say of what kind the proof is that the author wrote it; ``Refused`` or ``Deferred`` where there is none."""
+        vouched = said.relay.trust is Trust.VOUCHED
+        evidence = self._vouched(said) if vouched else self._authenticator.examine(said)
+        for proof in evidence.proofs:
+            tell(proof.method, str(proof))
+        if evidence.believed:
+            tell("trust", f"{said.relay.trust.value} by relay {said.relay.name}")
+            return said.relay.trust
+        if evidence.unsure:
+            raise Deferred(Reason.DNS)
+        raise Refused(Reason.NOT_BELIEVED, said.author)
+
+    def _vouched(self, said: Authorship) -> Evidence:
+        login = vouching.login(said)
+        owner = self._directory.find_user(login) if login else None
+        owned = {login, owner.email, *owner.aliases} if owner else {login}
+        return vouching.examine(said, self.policy.pairs, login, owned)
 
     def _user(self, wrote: str) -> User:
         user = self._directory.find_user(wrote)

@@ -13,6 +13,7 @@ from typing import Protocol
 from mailgate.domain.activity import Activity, Known, NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.notice import NewNotice
+from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.record import RecordAddress, RecordRef, RecordState
 from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState
 from mailgate.domain.user import Language, User
@@ -79,6 +80,17 @@ class Archive(Protocol):
 
     def count(self, *, relay: str, reason: Reason, verdict: Verdict, at: datetime) -> None:
         """Add one to the bounded row of this relay, reason and minute. Doesn't wait; loss in a crash is accepted."""
+
+
+class Authenticator(Protocol):
+    """Who sent a mail, as far as the stamps of its relay, its signatures and the DNS can show."""
+
+    def examine(self, said: Authorship) -> Evidence:
+        """Look for proof that the author wrote the mail, of the one kind that its relay is registered with.
+
+        ``stamped`` or ``verified``; never asked about ``vouched``. Raises nothing: trouble with the DNS is
+        ``unsure``. Time is bounded, whatever the mail holds and the name servers do.
+        """
 
 
 # -- mails of our own -------------------------------------------------------------------------------------------------

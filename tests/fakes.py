@@ -11,6 +11,7 @@ from mailgate.domain.content import Content, in_order, joined
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.mail import Document, Mail, Note
 from mailgate.domain.notice import NewNotice
+from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.record import Record, RecordKind, RecordRef
 from mailgate.domain.user import Language, User
 from mailgate.errors import BadInput, Deferred, NotFound, Reason
@@ -111,6 +112,18 @@ class FakeDirectory:
             if related.role == CLIENT_ROLES[0] and related.record in refs
         }
         return named | belonging
+
+
+@dataclass(slots=True)
+class FakeAuthenticator:
+    """``ports.Authenticator``: finds ``evidence`` for every said, and remembers what was claimed."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    asked: list[Authorship] = field(default_factory=list)
+
+    def examine(self, said: Authorship) -> Evidence:
+        self.asked.append(said)
+        return self.evidence
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailgate.domain.record import AddressState, RecordRef
-from mailgate.domain.trust import Relay
+from mailgate.domain.trust import NOBODY, Client, Relay
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,15 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One SMTP transaction: the relay it came from, the envelope sender ("" is the null sender), the addressees."""
+    """One SMTP transaction: the relay it came from, the envelope sender ("" is the null sender), the addressees.
+
+    ``client`` is who spoke, which for a relay of the kind ``verified`` is whom SPF asks about.
+    """
 
     relay: Relay
     sender: str
     addressees: tuple[Addressee, ...]
+    client: Client = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

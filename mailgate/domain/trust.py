@@ -1,17 +1,20 @@
-"""What makes an author believed.
+"""Who hands us mail, and which kind of proof counts for it.
 
-Each relay is registered with the one kind of proof that counts for it. In this version that is ``vouched``: the
-relay takes mail for our domain from authenticated submission only and guards the envelope sender, so From is
-believed when it equals the envelope sender or when the two are an allowed pair. Sender-login maps look at the
-envelope alone: without the comparison any user could write as any other.
+Each relay is registered with the one kind of proof that counts for it; nothing else does:
+
+    vouched   the relay takes mail for our domain from authenticated submission only and guards the envelope sender:
+              From is believed when it equals the envelope sender, or the two are an allowed pair. Sender-login maps
+              look at the envelope alone: without the comparison any user could write as any other
+    stamped   the relay wrote down in Authentication-Results (RFC 8601) what it found out, in a place that is its own
+    verified  we look ourselves: SPF, DKIM, DMARC, ARC
+
+The two latter are found out by the ``Authenticator`` (``ports``); what it says is weighed in ``intake``.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-
-from mailgate.errors import Reason, Refused
 
 UNIX = "unix"
 
@@ -25,15 +28,50 @@ class Trust(StrEnum):
     NONE = "none"
 
 
+class Stamp(StrEnum):
+    """Where the relay's own Authentication-Results stand, seen from the Nth Received field."""
+
+    ABOVE = "above"  # milters of Postfix: added after its own Received
+    BELOW = "below"  # Google, Microsoft: the first one between the Nth and the N+1th
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """A mail server that may hand us mail. ``unix`` says that it may speak over our unix socket."""
+    """A mail server that may hand us mail. ``unix`` says that it may speak over our unix socket.
+
+    ``received`` is the number of Received fields that it and the hops after it always add, itself included: with them
+    the place of its stamp is counted, and with ``login`` the Received field that carries the login. ``sealers`` are
+    the domains (folded) whose ARC seals count. A client in ``proxies`` hands over another's address (PROXY protocol or
+    XCLIENT) and is this relay, whatever address it hands over. ``client_certificates`` are DNS names, folded: only a
+    client with a certificate for one of them is this relay.
+    """
 
     name: str
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     unix: bool = False
     trust: Trust = Trust.VOUCHED
     envelope_must_match: bool = True
+    login: bool = False
+    client_certificates: frozenset[str] = frozenset()
+    authserv_id: str = ""
+    received: int = 1
+    stamp: Stamp = Stamp.ABOVE
+    sealers: frozenset[str] = frozenset()
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who spoke SMTP with the relay's listener, or with the proxy in front: its address, and its EHLO argument.
+
+    No address where none is known: a unix socket, or a proxy that handed none over.
+    """
+
+    address: IPv4Address | IPv6Address | None = None
+    helo: str = ""
+
+
+NOBODY = Client()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +91,3 @@ def relay_at(relays: Sequence[Relay], peer: IPv4Address | IPv6Address | None) ->
         return next((relay for relay in relays if relay.unix), None)
     plain = peer.ipv4_mapped or peer if isinstance(peer, IPv6Address) else peer
     return next((relay for relay in relays if any(plain in network for network in relay.networks)), None)
-
-
-def believe(relay: Relay, author: str, envelope_sender: str, pairs: Set[SenderPair]) -> Trust:
-    """Return the kind of trust that the author has on this relay; ``Refused(NOT_BELIEVED)`` where there is none.
-
-    ``author`` and ``envelope_sender`` are folded addresses.
-    """
-    if relay.trust is not Trust.VOUCHED:
-        raise Refused(Reason.NOT_BELIEVED, author)
-    if not relay.envelope_must_match:
-        return Trust.VOUCHED
-    if author == envelope_sender or SenderPair(envelope_sender, author) in pairs:
-        return Trust.VOUCHED
-    raise Refused(Reason.NOT_BELIEVED, author)

@@ -148,6 +148,13 @@ def _smtp_contradictions(smtp: Smtp) -> Iterator[str]:
 
 def _others(settings: Settings) -> Iterator[str]:
     yield from _relay_contradictions(settings.relays)
+    for relay in settings.relays:
+        yield from _kind_contradictions(relay)
+        if relay.client_certificates and not (settings.smtp.tls_cert and settings.smtp.tls_client_ca):
+            yield (
+                f"relays.{relay.name}.client_certificates: needs smtp.tls_cert, smtp.tls_key and smtp.tls_client_ca: "
+                "without them no client can show a certificate"
+            )
     mail = settings.outbound.smtp
     if mail.host and not mail.from_:
         yield "outbound.smtp.from: is missing while outbound.smtp.host is set: write the address that mails come from"
@@ -170,6 +177,40 @@ def _relay_contradictions(relays: tuple[Relay, ...]) -> Iterator[str]:
                     "and holds it: put the narrower network first"
                 )
         claimed |= dict.fromkeys(relay.networks, relay.name)
+
+
+# which keys of a relay mean something with which kinds of trust
+KINDS = {
+    "envelope_must_match": {"vouched"},
+    "login": {"vouched"},
+    "client_certificates": {"vouched"},
+    "received": {"vouched", "stamped"},
+    "authserv_id": {"stamped"},
+    "stamp": {"stamped"},
+    "sealers": {"stamped", "verified"},
+    "proxies": {"verified"},
+}
+
+
+def _kind_contradictions(relay: Relay) -> Iterator[str]:
+    given = {key for key in KINDS if getattr(relay, key) != Relay.model_fields[key].default}
+    for key, kinds in KINDS.items():
+        if key in given and relay.trust not in kinds:
+            meant_for = " or ".join(sorted(kinds))
+            yield f"relays.{relay.name}.{key}: means nothing with trust = {shown(relay.trust)}, only with {meant_for}"
+    if relay.trust == "vouched" and "received" in given and not relay.login:
+        yield f'relays.{relay.name}.received: means nothing without login = "received": remove it'
+    if relay.trust == "vouched" and relay.received == 0:
+        yield f"relays.{relay.name}.received: 0 is no Received field: write which one carries the login, 1 the topmost"
+    if relay.trust == "stamped":
+        for key in ("received", "stamp"):
+            if key not in given:
+                yield (
+                    f"relays.{relay.name}.{key}: is missing: send a mail through the relay and ask "
+                    "`mailgate doctor relay FILE` what to write"
+                )
+        if not relay.authserv_id and relay.stamp != "below":
+            yield f"relays.{relay.name}.authserv_id: is missing: `mailgate doctor relay FILE` tells the relay's"
 
 
 def _covers(wide: str, narrow: str) -> bool:

@@ -47,6 +47,7 @@ class Smtp(BaseModel, frozen=True, extra="forbid"):
     drain_seconds: Seconds = 30
     tls_cert: File = None
     tls_key: File = None
+    tls_client_ca: File = None
     workers: Annotated[int, BeforeValidator(values.whole(1, 1_000)), AfterValidator(values.one_process)] = 1
 
 
@@ -79,8 +80,21 @@ class Relay(BaseModel, frozen=True, extra="forbid"):
 
     name: Annotated[str, AfterValidator(values.relay_name)]
     networks: Annotated[tuple[Annotated[str, AfterValidator(values.network)], ...], Field(min_length=1)]
-    trust: Annotated[str, AfterValidator(values.trust)]
+    trust: Literal["vouched", "stamped", "verified"]
+    # vouched
     envelope_must_match: bool = True
+    login: Literal["", "received"] = ""
+    client_certificates: tuple[Annotated[str, AfterValidator(values.host_name)], ...] = ()
+    # stamped
+    authserv_id: Annotated[str, AfterValidator(values.authserv_id)] = ""
+    received: Annotated[int | None, BeforeValidator(values.optional_whole(0, 50))] = None
+    stamp: Literal["", "above", "below"] = ""
+    # stamped and verified
+    sealers: tuple[Domain, ...] = ()
+    # verified
+    proxies: tuple[Annotated[str, AfterValidator(values.network)], ...] = ()
+    # how long it tries again what was put off: for `user pending`
+    queue_days: Days = 5
 
 
 class Replies(BaseModel, frozen=True, extra="forbid"):
@@ -100,6 +114,7 @@ class Senders(BaseModel, frozen=True, extra="forbid"):
     """The company's own domains, and who may send as whom."""
 
     domains: tuple[Domain, ...] = ()
+    wait: bool = True
     pairs: tuple[Pair, ...] = ()
 
 

@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import idna
 
-TRUST_NOT_YET = frozenset({"stamped", "verified"})
-
 MAX_HELP_URL = 200  # octets: leaves room for code, text and value in a reply of 400
 UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -25,6 +23,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,15}")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _LOCAL = re.compile(r"[^\s\x00-\x20\x7f\"(),.:;<>@\[\\\]]+(?:\.[^\s\x00-\x20\x7f\"(),.:;<>@\[\\\]]+)*")
 _RELAY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_AUTHSERV_ID = re.compile(r"[!#-'*+./0-9A-Z^_`a-z{|}~-]{1,255}")
 _SQLITE_FILE = re.compile(r"sqlite(?:\+pysqlite)?:///(?!:memory:|file:)[^?]+(?:\?.*)?")
 POSTGRESQL = re.compile(
     r"(?P<scheme>postgresql(?:\+psycopg)?://)"
@@ -181,12 +180,16 @@ def network(text: str) -> str:
     return str(found)
 
 
-def trust(text: str) -> str:
-    """Take the kinds of trust that this version knows."""
-    if text in TRUST_NOT_YET:
-        raise ValueError('is not in this version: write "vouched"')
-    if text != "vouched":
-        raise ValueError('is no kind of trust: write "vouched"')
+def optional_whole(low: int, high: int) -> Callable[[object], int | None]:
+    """Make the check for a whole number that may be left out."""
+    check = whole(low, high)
+    return lambda value: None if value is None else check(value)
+
+
+def authserv_id(text: str) -> str:
+    """Check the name under which a relay writes its results (RFC 8601 2.5); empty is Microsoft 365's way: none."""
+    if text and not _AUTHSERV_ID.fullmatch(text):
+        raise ValueError("is no authserv-id: write the word right after Authentication-Results: in the relay's mails")
     return text
 
 

@@ -12,9 +12,6 @@ from pydantic_core import ErrorDetails
 from mailgate.settings.model import KeyPath, Pair, Relay, keys
 from mailgate.settings.values import POSTGRESQL
 
-# keys that a relay may have later
-NOT_YET = frozenset({"login", "client_certificates", "authserv_id", "received", "stamp", "proxies"})
-
 MAX_SHOWN = 120
 
 _SCHEME = re.compile(r"[a-z0-9+]{1,30}")
@@ -44,7 +41,7 @@ def _what(detail: ErrorDetails, parts: KeyPath) -> str:
     if kind == "extra_forbidden":
         return _unknown(detail["loc"], parts)
     if kind == "missing":
-        advice = 'trust = "vouched"' if parts[-1] == "trust" else f"{parts[-1]} = ..."
+        advice = 'trust = "vouched", "stamped" or "verified"' if parts[-1] == "trust" else f"{parts[-1]} = ..."
         return f"is missing: write {advice}"
     text = _scheme(detail["input"]) if parts == ("store", "url") else shown(detail["input"])
     if kind == "value_error":
@@ -55,8 +52,6 @@ def _what(detail: ErrorDetails, parts: KeyPath) -> str:
 
 
 def _unknown(loc: tuple[int | str, ...], parts: KeyPath) -> str:
-    if parts[0] == "relays" and parts[-1] in NOT_YET:
-        return "is not in this version: remove it"
     if any(isinstance(part, int) for part in loc):
         entry = Relay if parts[0] == "relays" else Pair
         return f"names no setting{meant(parts[-1], entry.model_fields)}"

@@ -22,7 +22,7 @@ from mailgate.intake import Intake, Policy
 from mailgate.settings import load
 from tests.acceptance.program import Program, daemon, program
 from tests.corpus import messages
-from tests.fakes import FakeArchive, FakeDirectory
+from tests.fakes import FakeArchive, FakeAuthenticator, FakeDirectory
 from tests.worlds import ANNA, DOMAIN, NOW, WORLD
 
 AUTHOR = "anna@muster.example"
@@ -120,7 +120,9 @@ def test_every_message_of_a_registered_user_is_kept_byte_for_byte(served: Progra
 def test_every_truncation_of_a_fixture_is_kept_or_refused_by_a_rule(path: Path) -> None:
     relay = Relay(name="office", unix=True)
     archive = FakeArchive()
-    intake = Intake(FakeDirectory(WORLD), archive, Policy(domain=DOMAIN, relays=(relay,)), lambda: NOW)
+    intake = Intake(
+        FakeDirectory(WORLD), archive, FakeAuthenticator(), Policy(domain=DOMAIN, relays=(relay,)), lambda: NOW
+    )
     addressee = intake.check_recipient(relay, f"aaaa@{DOMAIN}")
     envelope = Envelope(relay=relay, sender=ANNA.email, addressees=(addressee,))
     whole = messages.with_author(path.read_bytes(), ANNA.email)

@@ -26,6 +26,7 @@ from mailgate.store.notices import Notices
 from mailgate.store.records import Records
 from mailgate.store.speakers import Speakers
 from mailgate.store.users import Users
+from tests.fakes import FakeAuthenticator
 
 DOMAIN = "log.muster.example"
 ACTOR = "root"
@@ -51,7 +52,7 @@ class Admin:
         self.ledger = Ledger(self.database, self.edition)
         self.imports = Imports(self.database, self.users, self.records)
         policy = Policy(domain=DOMAIN, relays=(RELAY,), edition=self.edition)
-        self.intake = Intake(Directory(self.database, DOMAIN), self.archive, policy)
+        self.intake = Intake(Directory(self.database, DOMAIN), self.archive, FakeAuthenticator(), policy)
         self.handmade = Handmade(self.database, self.edition, LIMIT)
         instance = Instance(
             domain=DOMAIN, edition=self.edition, language=Language.EN, max_size=LIMIT, max_header_size=LIMIT

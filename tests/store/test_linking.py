@@ -20,6 +20,7 @@ from mailgate.store import keeping, register, tables, triggers
 from mailgate.store import users as stored_users
 from mailgate.store.database import Database
 from mailgate.store.directory import Directory
+from tests.fakes import FakeAuthenticator
 from tests.store.admin import ACTOR, ANNA, CLIENT, DOMAIN, LUCA, Admin, a_mail, administering
 from tests.store.seeding import rows
 
@@ -323,7 +324,9 @@ def test_a_registration_between_look_and_commit_is_met(
     admin: Admin, registers: Callable[[Admin], object], becomes: Seen
 ) -> None:
     admin.address(CAMPAIGN)
-    admin.intake = Intake(Interrupted(admin.database, lambda: registers(admin)), admin.archive, admin.intake.policy)
+    admin.intake = Intake(
+        Interrupted(admin.database, lambda: registers(admin)), admin.archive, FakeAuthenticator(), admin.intake.policy
+    )
     (activity,) = admin.log(a_mail(), CAMPAIGN)
     assert _who(admin, activity) == {CLIENT: becomes}
 
@@ -337,7 +340,9 @@ def test_several_that_are_registered_between_look_and_commit_are_told_apart(admi
             _set(admin, str(CAMPAIGN), contact=["main=contact:2"])
 
     seen: list[int] = []
-    admin.intake = Intake(Interrupted(admin.database, register_two), admin.archive, admin.intake.policy)
+    admin.intake = Intake(
+        Interrupted(admin.database, register_two), admin.archive, FakeAuthenticator(), admin.intake.policy
+    )
     on_campaign, on_other = admin.log(a_mail(), CAMPAIGN, OTHER)
     assert (_who(admin, on_campaign), _who(admin, on_other)) == ({CLIENT: linked("contact:2")}, {CLIENT: NOBODYS})
 
@@ -348,7 +353,7 @@ def test_who_is_merged_away_between_look_and_commit_is_found_as_the_other(admin:
 
     admin.record("contact:1", email=[CLIENT])
     admin.record("contact:2")
-    admin.intake = Intake(Interrupted(admin.database, merge), admin.archive, admin.intake.policy)
+    admin.intake = Intake(Interrupted(admin.database, merge), admin.archive, FakeAuthenticator(), admin.intake.policy)
     (activity,) = admin.log(a_mail(), CAMPAIGN)
     assert _who(admin, activity) == {CLIENT: linked("contact:2")}
 

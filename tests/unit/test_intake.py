@@ -13,12 +13,13 @@ from mailgate.domain.record import AddressState, Edition, RecordKind, RecordRef,
 from mailgate.domain.trust import Relay, SenderPair
 from mailgate.errors import Deferred, Reason, Refused
 from mailgate.intake import HARD, Intake, Policy
-from tests.fakes import FakeArchive, FakeDirectory
+from tests.fakes import FakeArchive, FakeAuthenticator, FakeDirectory
 from tests.worlds import ANNA, CAMPAIGN, CUSTOMER, DOMAIN, EMPTY, NOW, WORLD, World, address
 
 RELAY = Relay(name="office", networks=(ip_network("10.0.0.0/8"),), unix=True)
 POLICY = Policy(domain=DOMAIN, relays=(RELAY,))
 ADDRESS = f"aaaa@{DOMAIN}"
+CAME = Envelope(relay=RELAY, sender=ANNA.email, addressees=())
 
 MAIL = (
     "Received: from pc by mta (Postfix) with ESMTPSA id 4bKxyz; Sun, 22 Nov 2026 12:00:00 +0000\r\n"
@@ -34,10 +35,11 @@ class Desk:
     world: World = WORLD
     policy: Policy = POLICY
     archive: FakeArchive = field(default_factory=FakeArchive)
+    authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
 
     def __post_init__(self) -> None:
         self.directory = FakeDirectory(self.world)
-        self.intake = Intake(self.directory, self.archive, self.policy, lambda: NOW)
+        self.intake = Intake(self.directory, self.archive, self.authenticator, self.policy, lambda: NOW)
 
     def send(self, mail: str = MAIL, *, sender: str = ANNA.email, to: tuple[str, ...] = (ADDRESS,)) -> list[Outcome]:
         addressees = tuple(self.intake.check_recipient(RELAY, recipient) for recipient in to)
@@ -412,9 +414,9 @@ def test_a_mail_refused_for_its_shape_is_in_the_ledger(reason: Reason, soft: boo
 def test_explain_tells_every_rule_and_stores_nothing() -> None:
     desk = Desk()
     told: list[tuple[str, str]] = []
-    desk.intake.explain(ANNA.email, RELAY, [ADDRESS], MAIL.encode(), lambda rule, said: told.append((rule, said)))
+    desk.intake.explain(CAME, [ADDRESS], MAIL.encode(), lambda rule, said: told.append((rule, said)))
     assert [rule for rule, _ in told] == [
-        "domain", "address", "machine mail", "author", "trust", "user", "identity", "activity", "archive",
+        "domain", "address", "machine mail", "author", "envelope", "trust", "user", "identity", "activity", "archive",
     ]  # fmt: skip
     assert desk.archive.activities == {}
     assert desk.archive.ledger == []
@@ -424,28 +426,36 @@ def test_explain_ends_where_the_mail_would() -> None:
     told: list[tuple[str, str]] = []
     with pytest.raises(Refused) as no:
         Desk().intake.explain(
-            "eve@firma.example", RELAY, [ADDRESS], MAIL.encode(), lambda rule, said: told.append((rule, said))
+            replace(CAME, sender="eve@firma.example"),
+            [ADDRESS],
+            MAIL.encode(),
+            lambda rule, said: told.append((rule, said)),
         )
     assert no.value.reason is Reason.NOT_BELIEVED
-    assert told[-1][0] == "author"
+    assert told[-1] == ("envelope", "fail sender=eve@firma.example: From is somebody else")
 
 
 def test_explain_leaves_a_wrong_recipient_out_as_smtp_does() -> None:
     told: list[tuple[str, str]] = []
     intake = Desk().intake
     wrong = f"zzzz@{DOMAIN}"
-    intake.explain(ANNA.email, RELAY, [wrong, ADDRESS], MAIL.encode(), lambda rule, said: told.append((rule, said)))
+    intake.explain(CAME, [wrong, ADDRESS], MAIL.encode(), lambda rule, said: told.append((rule, said)))
     assert ("recipient", f"{wrong} is not taken: unknown_address") in told
     assert told[-1][0] == "archive"
     with pytest.raises(Refused) as no:
-        intake.explain(ANNA.email, RELAY, [wrong, "a@elsewhere.example"], MAIL.encode(), lambda _rule, _said: None)
+        intake.explain(CAME, [wrong, "a@elsewhere.example"], MAIL.encode(), lambda _rule, _said: None)
     assert no.value.reason is Reason.UNKNOWN_ADDRESS
 
 
 def test_explain_is_as_soft_as_smtp() -> None:
     intake = Desk(policy=replace(POLICY, soft_refuse=True)).intake
     with pytest.raises(Deferred) as no:
-        intake.explain("eve@firma.example", RELAY, [ADDRESS], MAIL.encode(), lambda _rule, _said: None)
+        intake.explain(
+            Envelope(relay=RELAY, sender="eve@firma.example", addressees=()),
+            [ADDRESS],
+            MAIL.encode(),
+            lambda _rule, _said: None,
+        )
     assert no.value.reason is Reason.NOT_BELIEVED
     with pytest.raises(Deferred):
         intake.explain_recipient(f"zzzz@{DOMAIN}", lambda _rule, _said: None)
@@ -460,7 +470,7 @@ def test_explain_says_what_became_of_the_same_mail_before() -> None:
             said.append(what)
 
     def explain() -> tuple[Reason | None, ...]:
-        return desk.intake.explain(ANNA.email, RELAY, [ADDRESS], MAIL.encode(), tell)
+        return desk.intake.explain(CAME, [ADDRESS], MAIL.encode(), tell)
 
     assert explain() == (None,)
     (kept,) = desk.send()

@@ -66,6 +66,7 @@ DEFAULTS = {
     "smtp.drain_seconds": 30,
     "smtp.tls_cert": None,
     "smtp.tls_key": None,
+    "smtp.tls_client_ca": None,
     "smtp.workers": 1,
     "lmtp.listen": "",
     "metrics.listen": "127.0.0.1:9925",
@@ -73,6 +74,7 @@ DEFAULTS = {
     "activities.max_document_size": 25 * 1024 * 1024,
     "replies.help_url": "",
     "senders.domains": [],
+    "senders.wait": True,
     "senders.pairs": [],
     "dns.servers": [],
     "dns.timeout_seconds": 5,
@@ -95,6 +97,14 @@ DEFAULTS = {
             "networks": ["127.0.0.0/8", "::1/128", "unix"],
             "trust": "vouched",
             "envelope_must_match": True,
+            "login": "",
+            "client_certificates": [],
+            "authserv_id": "",
+            "received": None,
+            "stamp": "",
+            "sealers": [],
+            "proxies": [],
+            "queue_days": 5,
         }
     ],
 }
@@ -380,6 +390,12 @@ def pair(envelope: str, more: str = "") -> str:
     return f'senders.pairs = [{{envelope = "{envelope}", author = "a@b.example"{more}}}]'
 
 
+NO_CERTIFICATES = (
+    "needs smtp.tls_cert, smtp.tls_key and smtp.tls_client_ca: without them no client can show a certificate"
+)
+NO_AUTHSERV_ID = "is no authserv-id: write the word right after Authentication-Results: in the relay's mails"
+MEANS = "means nothing with trust ="
+MEASURE = "is missing: send a mail through the relay and ask `mailgate doctor relay FILE` what to write"
 REFUSED = [
     # unknown keys
     ("smtp.max_sise = 1", "smtp.max_sise: names no setting (did you mean smtp.max_size?)"),
@@ -408,7 +424,8 @@ REFUSED = [
     ("dns.servers = ['192.0.2.1:0']", f'dns.servers: "192.0.2.1:0" {SERVER}'),
     # relays
     ("relays = []", "relays: [] is not right: write at least one"),
-    ('relays = [{name = "mx", networks = ["unix"]}]', 'relays.mx.trust: is missing: write trust = "vouched"'),
+    ('relays = [{name = "mx", networks = ["unix"]}]',
+     'relays.mx.trust: is missing: write trust = "vouched", "stamped" or "verified"'),
     ('relays = [{networks = ["unix"], trust = "vouched"}]', "relays.[1].name: is missing: write name = ..."),
     ('relays = [{name = "mx", trust = "vouched"}]', "relays.mx.networks: is missing: write networks = ..."),
     ('relays = [{name = "MX 1", networks = ["unix"], trust = "vouched"}]', f'relays.MX 1.name: "MX 1" {NO_NAME}'),
@@ -417,16 +434,16 @@ REFUSED = [
     (relay('trust = "vouched"', '"unix", "mx.example"'), f'relays.mx.networks: "mx.example" {NETWORK}'),
     (relay('trust = "vouched"', '"::ffff:192.0.2.0/120"'),
      'relays.mx.networks: "::ffff:192.0.2.0/120" would never match: write the IPv4 network'),
-    (relay('trust = "blind"'), 'relays.mx.trust: "blind" is no kind of trust: write "vouched"'),
-    (relay('trust = "stamped"'), 'relays.mx.trust: "stamped" is not in this version: write "vouched"'),
-    (relay('trust = "verified"'), 'relays.mx.trust: "verified" is not in this version: write "vouched"'),
-    (relay('trust = "vouched", login = "received"'), "relays.mx.login: is not in this version: remove it"),
-    (relay('trust = "vouched", client_certificates = ["a"]'),
-     "relays.mx.client_certificates: is not in this version: remove it"),
-    (relay('trust = "vouched", authserv_id = "mx"'), "relays.mx.authserv_id: is not in this version: remove it"),
-    (relay('trust = "vouched", received = 1'), "relays.mx.received: is not in this version: remove it"),
-    (relay('trust = "vouched", stamp = "above"'), "relays.mx.stamp: is not in this version: remove it"),
-    (relay('trust = "vouched", proxies = ["unix"]'), "relays.mx.proxies: is not in this version: remove it"),
+    (relay('trust = "blind"'),
+     "relays.mx.trust: \"blind\" is not right: write one of 'vouched', 'stamped' or 'verified'"),
+    (relay('trust = "vouched", login = "from"'),
+     "relays.mx.login: \"from\" is not right: write one of '' or 'received'"),
+    (relay('trust = "stamped", authserv_id = "mx; x", received = 1, stamp = "above"'),
+     f'relays.mx.authserv_id: "mx; x" {NO_AUTHSERV_ID}'),
+    (relay('trust = "stamped", authserv_id = "mx", received = 51, stamp = "above"'),
+     "relays.mx.received: 51 is not right: write a whole number from 0 to 50"),
+    (relay('trust = "stamped", authserv_id = "mx", received = 1, stamp = "beside"'),
+     "relays.mx.stamp: \"beside\" is not right: write one of '', 'above' or 'below'"),
     (relay('trust = "vouched", envelope_must_match = 7'),
      "relays.mx.envelope_must_match: 7 is not right: write true or false"),
 ]  # fmt: skip
@@ -482,6 +499,36 @@ CONTRADICTIONS = [
         "relays = " + A_AND_B.format("unix", "b", "unix"),
         'relays.b.networks: "unix" would never match, relay a comes first and holds it: put the narrower network first',
     ),
+    (relay('trust = "vouched", authserv_id = "mx"'), f'relays.mx.authserv_id: {MEANS} "vouched", only with stamped'),
+    (relay('trust = "vouched", stamp = "above"'), f'relays.mx.stamp: {MEANS} "vouched", only with stamped'),
+    (relay('trust = "vouched", proxies = ["unix"]'), f'relays.mx.proxies: {MEANS} "vouched", only with verified'),
+    (
+        relay('trust = "vouched", received = 1'),
+        'relays.mx.received: means nothing without login = "received": remove it',
+    ),
+    (
+        relay('trust = "vouched", login = "received", received = 0'),
+        "relays.mx.received: 0 is no Received field: write which one carries the login, 1 the topmost",
+    ),
+    (
+        relay('trust = "vouched", client_certificates = ["mx.example"]'),
+        f"relays.mx.client_certificates: {NO_CERTIFICATES}",
+    ),
+    (relay('trust = "stamped", authserv_id = "mx", stamp = "above"'), f"relays.mx.received: {MEASURE}"),
+    (relay('trust = "stamped", authserv_id = "mx", received = 1'), f"relays.mx.stamp: {MEASURE}"),
+    (
+        relay('trust = "stamped", received = 1, stamp = "above"'),
+        "relays.mx.authserv_id: is missing: `mailgate doctor relay FILE` tells the relay's",
+    ),
+    (
+        relay('trust = "stamped", authserv_id = "mx", received = 1, stamp = "above", login = "received"'),
+        f'relays.mx.login: {MEANS} "stamped", only with vouched',
+    ),
+    (relay('trust = "verified", authserv_id = "mx"'), f'relays.mx.authserv_id: {MEANS} "verified", only with stamped'),
+    (
+        relay('trust = "verified", envelope_must_match = false'),
+        f'relays.mx.envelope_must_match: {MEANS} "verified", only with vouched',
+    ),
 ]
 
 
@@ -521,7 +568,7 @@ REFUSED_IN_ENVIRON = [
     ("MAILGATE_SENDERS__DOMAINS", "[7]",
      "senders.domains: 7 is not right: write text in quotes (in MAILGATE_SENDERS__DOMAINS)"),
     ("MAILGATE_RELAYS", '[{"name": "mx", "networks": ["unix"]}]',
-     'relays.mx.trust: is missing: write trust = "vouched" (in MAILGATE_RELAYS)'),
+     'relays.mx.trust: is missing: write trust = "vouched", "stamped" or "verified" (in MAILGATE_RELAYS)'),
     ("MAILGATE_STORE__URL", "mysql://u:secret@h/d",
      f'store.url: "mysql://..." {SCHEMES} (in MAILGATE_STORE__URL)'),
     ("MAILGATE_CONFIG", "/no/such.toml", '"/no/such.toml": there is no such file: name one that is there'),

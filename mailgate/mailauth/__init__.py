@@ -1,0 +1,1 @@
+"""SPF, DKIM, DMARC, ARC and Authentication-Results behind ``ports.Authenticator``; sole user of the DNS."""
