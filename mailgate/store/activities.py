@@ -60,7 +60,7 @@ class Activities:
         with self._database.read() as connection:
             key = _key(connection, ref)
             place = _place(connection, after) if after is not None else None
-            search = finding.prepare(connection, key, wish, place)
+            search = finding.look_up(connection, key, wish)
             page = _page(connection, search, limit, place)
         return self._pages(ref, key, page, limit)
 
@@ -189,9 +189,9 @@ class _Page:
 
 def _page(connection: Connection, search: finding.Search, limit: int, place: finding.Place | None) -> _Page:
     size = min(limit, PAGE)
-    places = finding.newest(connection, search, size, place)
+    settled, places = finding.newest(connection, search, size, place)
     lines = listing.lines(connection, [one.id for one in places])
-    return _Page(search, size, lines, places[-1] if len(places) == size else None)
+    return _Page(settled, size, lines, places[-1] if len(places) == size else None)
 
 
 def _key(connection: Connection, ref: RecordRef) -> int:

@@ -8,8 +8,9 @@ those of one person on one record. How long a sequence is doesn't matter, only h
     3. the newest of all these
 
 Where several things are asked for at once, one kind of sequences leads and what it gives is tested, a stretch at a
-time, until the page is full. The rarest leads: whose first stretch goes back furthest. What no index gives: things that
-are all frequent and hardly ever meet cost a walk along the rarest.
+time, until the page is full. Each that may lead gives a stretch, and the first that fills the page does lead; if none
+does, it is the rarest: whose stretch goes back furthest. What no index gives: things that are all frequent and hardly
+ever meet cost a walk along the rarest.
 
 The tests are scalar sub-selects, not joins or EXISTS: an engine can't turn them around and read a whole table, whatever
 it believes about the figures, also where it plans without knowing them (prepared statements).
@@ -31,6 +32,7 @@ from sqlalchemy import (
     Subquery,
     Table,
     Text,
+    and_,
     case,
     column,
     func,
@@ -58,9 +60,10 @@ from mailgate.store.tables import (
     user_address,
 )
 
-STRETCH = 200  # places by which it is judged what leads
-# where places are tested: a stretch has so many for each that is wanted, the next is longer, up to the longest
-FIRST_STEP, GROWTH, LONGEST_STEP = 4, 4, 2000
+# where places are tested: a stretch has so many for each that is wanted, but as many as it takes to judge by; the next
+# is longer, up to the longest
+FIRST_STEP, STRETCH, GROWTH, LONGEST_STEP = 4, 200, 4, 2000
+FEW_NAMES = 10  # of one person: more are looked for among those who took part
 _MOMENT = 26  # characters of a moment on SQLite
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)  # before anything happened
 # as text in the statement: an engine must know it to use an index over tasks
@@ -97,53 +100,73 @@ class _Sequences:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A wish with what the database knows of it, and what leads."""
+    """A wish with what the database knows of it, and what leads it, or may lead it."""
 
     records: Sequence[int]
     wish: Wish
     external: _Person | None
     internal: _Person | None
-    leading: Side | None = None  # None: the activities themselves
+    leaders: Sequence[Side | None]  # None: the activities themselves
+
+    @property
+    def leading(self) -> Side | None:
+        """What leads, where that is settled."""
+        (only,) = self.leaders
+        return only
 
 
-def prepare(connection: Connection, record_id: int, wish: Wish, after: Place | None) -> Search:
-    """Look up which records and whom a wish means, and choose what leads; ``NotFound`` for a contact or lead."""
-    search = _look_up(connection, record_id, wish)
-    leaders = _leaders(search)
-    if len(leaders) > 1:
-        leaders.sort(key=lambda leading: _reach(connection, replace(search, leading=leading), after))
-    return replace(search, leading=leaders[0])
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """What a walk gave: the places that passed, and where it ended; ``None`` if there is nothing behind."""
+
+    search: Search
+    found: list[Place]
+    end: Place | None
+
+
+def look_up(connection: Connection, record_id: int, wish: Wish) -> Search:
+    """Look up which records and whom a wish means; ``NotFound`` for a contact or lead."""
+    external = _external(connection, wish.external) if wish.external is not None else None
+    internal = _internal(connection, wish.internal) if wish.internal is not None else None
+    return Search(_records(connection, record_id, wish), wish, external, internal, _leaders(wish))
 
 
 def look_again(connection: Connection, search: Search, record_id: int) -> Search:
     """Look up anew which records and whom a wish means: some may have been merged."""
-    return replace(_look_up(connection, record_id, search.wish), leading=search.leading)
+    return replace(look_up(connection, record_id, search.wish), leaders=search.leaders)
 
 
-def newest(connection: Connection, search: Search, size: int, after: Place | None) -> list[Place]:
-    """Find the next ``size`` places of a listing, newest first."""
-    tested = bool(_tests(connection, search, activity))
-    found: list[Place] = []
-    step = min(size * FIRST_STEP, LONGEST_STEP) if tested else size
-    while True:
-        walked = connection.execute(_walk(connection, search, step, after)).all()
-        found += [Place(at, key) for at, key, *passed in walked if all(passed)]
-        if len(found) >= size or len(walked) < step:
-            return found[:size]
-        after = Place(*walked[-1][:2])
-        step = min(step * GROWTH, LONGEST_STEP) if tested else step
+def newest(connection: Connection, search: Search, size: int, after: Place | None) -> tuple[Search, list[Place]]:
+    """Find the next ``size`` places of a listing, newest first; from then on it is settled what leads."""
+    tested = len(_leaders(search.wish)) > 1
+    step = min(max(size * FIRST_STEP, STRETCH), LONGEST_STEP) if tested else size
+    stretch = _first(connection, search, step, size, after)
+    found = stretch.found
+    while len(found) < size and stretch.end is not None:
+        step = min(step * GROWTH, LONGEST_STEP)
+        stretch = _stretch(connection, stretch.search, step, stretch.end)
+        found += stretch.found
+    return stretch.search, found[:size]
+
+
+def _first(connection: Connection, search: Search, step: int, size: int, after: Place | None) -> _Stretch:
+    """Walk along each that may lead, until one fills the page or comes to its end; else the rarest counts."""
+    walked: list[tuple[Place, _Stretch]] = []
+    for leading in search.leaders:
+        stretch = _stretch(connection, replace(search, leaders=(leading,)), step, after)
+        if stretch.end is None or len(stretch.found) >= size:
+            return stretch
+        walked.append((stretch.end, stretch))
+    return min(walked, key=lambda one: one[0].occurred_at)[1]
+
+
+def _stretch(connection: Connection, search: Search, step: int, after: Place | None) -> _Stretch:
+    rows = connection.execute(_walk(connection, search, step, after)).all()
+    found = [Place(at, key) for at, key, *passed in rows if all(passed)]
+    return _Stretch(search, found, Place(*rows[-1][:2]) if len(rows) == step else None)
 
 
 # -- what and who is meant ------------------------------------------------------------------------------------------
-
-
-def _look_up(connection: Connection, record_id: int, wish: Wish) -> Search:
-    return Search(
-        records=_records(connection, record_id, wish),
-        wish=wish,
-        external=_external(connection, wish.external) if wish.external is not None else None,
-        internal=_internal(connection, wish.internal) if wish.internal is not None else None,
-    )
 
 
 def _records(connection: Connection, own: int, wish: Wish) -> Sequence[int]:
@@ -184,26 +207,21 @@ def _owners(email: str) -> Select[Any]:
     )
 
 
+def _leaders(wish: Wish) -> Sequence[Side | None]:
+    """Say what may lead: each thing that is asked for, or the activities where nothing is.
+
+    The rarer first, as a rule; but a user has a sequence for each address on each record, the activities have one.
+    """
+    externals: list[Side | None] = [] if wish.external is None else [Side.EXTERNAL]
+    internals: list[Side | None] = [] if wish.internal is None else [Side.INTERNAL]
+    is_narrowed = bool(wish.type or wish.topic or wish.done is not None)
+    return [*externals, *([None] if is_narrowed or not (externals or internals) else []), *internals]
+
+
 def _internal(connection: Connection, email: str) -> _Person:
     user = select(user_address.c.user_id).where(user_address.c.email == email).scalar_subquery()
     emails = connection.scalars(select(user_address.c.email).where(user_address.c.user_id == user)).all()
     return _Person(Side.INTERNAL, emails or (email,))
-
-
-# -- what leads -----------------------------------------------------------------------------------------------------
-
-
-def _leaders(search: Search) -> list[Side | None]:
-    wish = search.wish
-    found: list[Side | None] = [one.side for one in (search.external, search.internal) if one]
-    return [*found, None] if not found or wish.type or wish.topic or wish.done is not None else found
-
-
-def _reach(connection: Connection, search: Search, after: Place | None) -> tuple[datetime, int]:
-    """Say how far back a stretch of this leader goes: the rarer, the further."""
-    stretch = _walked(connection, search, STRETCH, after)
-    count, at = connection.execute(select(func.count(), func.min(stretch.c.occurred_at))).one()
-    return (at, count) if count == STRETCH else (BEGINNING, count)
 
 
 # -- the sequences --------------------------------------------------------------------------------------------------
@@ -283,19 +301,31 @@ def _tests(connection: Connection, search: Search, walked: FromClause) -> list[_
     persons = [one for one in (search.external, search.internal) if one and one.side is not search.leading]
     found = [_took_part(connection, one, walked) for one in persons]
     if search.leading is not None and (attributes := _attributes(search.wish)):
-        place = (activity.c.record_id, activity.c.occurred_at, activity.c.id)
-        found.append(_is_there(activity, *_at(walked, *place), *attributes))
+        found.append(_is_so(attributes, search.wish, walked))
     return found
 
 
+def _is_so(attributes: list[_Test], wish: Wish, walked: FromClause) -> _Test:
+    place = _at(walked, activity.c.record_id, activity.c.occurred_at, activity.c.id)
+    if wish.done is None:
+        return _is_there(activity, literal(1), *place, *attributes)
+    # of an index over tasks PostgreSQL doesn't ask the type, for all are tasks, and so can't go down to a moment
+    return _is_there(activity, case((and_(*attributes), 1)), *place)
+
+
 def _took_part(connection: Connection, person: _Person, walked: FromClause) -> _Test:
+    named = participation.c.email.in_(select(_addresses(connection, person.emails)))
+    linked = participation.c.record_id.in_(select(_keys(connection, person.records)))
+    ways = [and_(named, participation.c.side == person.side), *([linked] if person.records else [])]
+    if max(len(person.emails), len(person.records)) > FEW_NAMES:
+        return _is_among(or_(*ways), walked)
     place = (participation.c.activity_record_id, participation.c.occurred_at, participation.c.activity_id)
-    among = participation.c.email.in_(select(_addresses(connection, person.emails)))
-    tests = [_is_there(participation, among, participation.c.side == person.side, *_at(walked, *place))]
-    if person.records:
-        linked = participation.c.record_id.in_(select(_keys(connection, person.records)))
-        tests.append(_is_there(participation, linked, *_at(walked, *place)))
-    return or_(*tests)
+    return or_(*(_is_there(participation, literal(1), way, *_at(walked, *place)) for way in ways))
+
+
+def _is_among(way: _Test, walked: FromClause) -> _Test:
+    """Ask all who took part; not in WHERE, where an engine might begin with the many names."""
+    return _is_there(participation, func.max(case((way, 1))), participation.c.activity_id == walked.c.id)
 
 
 def _at(
@@ -309,9 +339,9 @@ def _at(
     return [record_id == walked.c.record_id, at == walked.c.occurred_at, key.between(walked.c.id, walked.c.id)]
 
 
-def _is_there(table: Table, *tests: _Test) -> _Test:
-    asked = select(literal(1)).select_from(table).where(*tests)
-    return asked.limit(1).correlate_except(table).scalar_subquery().is_not(None)
+def _is_there(table: Table, asked: ColumnElement[int], *where: _Test) -> _Test:
+    one = select(asked).select_from(table).where(*where).limit(1)
+    return one.correlate_except(table).scalar_subquery().is_not(None)
 
 
 # -- the merge ------------------------------------------------------------------------------------------------------
@@ -364,7 +394,7 @@ def _each(connection: Connection, keys: FromClause, places: _Places, size: int) 
     """Give the newest places of each key, with its record."""
     # a contact with two addresses may stand twice in one mail
     newest = _in_order(places.distinct()).limit(size).correlate(keys)
-    at, key, found = _in_turn(newest) if connection.dialect.name == "sqlite" else _lateral(newest)
+    at, key, found = _by_json(newest) if connection.dialect.name == "sqlite" else _lateral(newest)
     return select(at, key, keys.c.record_id).join_from(keys, found, true()).subquery()
 
 
@@ -373,7 +403,7 @@ def _lateral(newest: _Places) -> tuple[ColumnElement[datetime], ColumnElement[st
     return found.c.occurred_at, found.c.id, found
 
 
-def _in_turn(newest: _Places) -> tuple[ColumnElement[datetime], ColumnElement[str], FromClause]:
+def _by_json(newest: _Places) -> tuple[ColumnElement[datetime], ColumnElement[str], FromClause]:
     """Do without LATERAL, which SQLite doesn't know: a table made of a value may come from another table's row."""
     places = newest.subquery("places")
     at, key = places.c

@@ -206,7 +206,11 @@ def _ids(listed: Iterator[Activity]) -> list[str]:
     return [one.id for one in listed]
 
 
-def test_any_wish_lists_what_the_rules_say(admin: Admin, chance: random.Random) -> None:
+@pytest.mark.parametrize("few_names", [0, 10])
+def test_any_wish_lists_what_the_rules_say(
+    admin: Admin, chance: random.Random, few_names: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgate.store.finding.FEW_NAMES", few_names)
     world = _small_world(admin.database, chance)
     filled = 0
     for _ in range(60):
@@ -221,6 +225,8 @@ def test_any_wish_lists_what_the_rules_say(admin: Admin, chance: random.Random) 
 def test_pages_of_every_size_join_to_the_whole(
     admin: Admin, chance: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for short in ("STRETCH", "FIRST_STEP"):  # so that what may lead seldom fills a page at once
+        monkeypatch.setattr(f"mailgate.store.finding.{short}", 1)
     world = _small_world(admin.database, chance)
     for size in (1, 2, 3, 7):
         wish, own = Wish(affiliations=tuple(RecordKind)), chance.randrange(len(KINDS))

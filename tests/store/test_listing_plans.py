@@ -22,11 +22,13 @@ from tests.postgres_server import TEMPLATE, PostgresServer
 from tests.store.multitude import FILTERS, PLACES, fill
 
 MANY = 1_000_000
+FEWER = 100_000  # here PostgreSQL finds other ways cheaper
 SOME = 10_000
 SMALL = {"user_account", "user_address", "user_role"}
 BODIES = {"reading_body", "piece"}
 # what a place in a listing costs at most, in rows of one table: 2,000 records, or some stretches that are tested
 WALKED = 20_000
+DEEP = 6  # pages that one of many looks into an index costs at most, and one row that it gives
 
 pytestmark = [pytest.mark.xdist_group("multitude"), pytest.mark.timeout(600)]
 
@@ -34,14 +36,26 @@ Sent = tuple[str, Any]
 Node = Mapping[str, Any]
 
 
-@pytest.fixture(scope="module")
-def many(postgres_server: PostgresServer) -> Iterator[Database]:
-    name = postgres_server.new(TEMPLATE)
-    opened = open_database(postgres_server.url(name), create=False, allow_unsafe=True)
-    fill(opened, MANY)
+@contextmanager
+def _filled(server: PostgresServer, size: int) -> Iterator[Database]:
+    name = server.new(TEMPLATE)
+    opened = open_database(server.url(name), create=False, allow_unsafe=True)
+    fill(opened, size)
     yield opened
     opened.close()
-    postgres_server.drop(name)
+    server.drop(name)
+
+
+@pytest.fixture(scope="module")
+def many(postgres_server: PostgresServer) -> Iterator[Database]:
+    with _filled(postgres_server, MANY) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def fewer(postgres_server: PostgresServer) -> Iterator[Database]:
+    with _filled(postgres_server, FEWER) as opened:
+        yield opened
 
 
 def _listing(database: Database, place: str, narrowed: str, after: str | None = None) -> list[str]:
@@ -85,7 +99,7 @@ def _plan(rows: Sequence[Sequence[Any]]) -> list[Node]:
 def _with_values(connection: Connection, sent: Sent) -> list[Node]:
     """Explain with the values it was sent with, and run it."""
     cursor = connection.connection.cursor()
-    cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sent[0]}", sent[1])
+    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sent[0]}", sent[1])
     return _plan(cursor.fetchall())
 
 
@@ -115,6 +129,11 @@ def _faults(nodes: list[Node]) -> list[str]:
         walked = (node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0)) * node.get("Actual Loops", 0)
         if table and walked > WALKED:
             faults.append(f"{walked} rows of {table} are read")
+        # what an index read and didn't give is counted nowhere else
+        pages = node.get("Shared Hit Blocks", 0) + node.get("Shared Read Blocks", 0)
+        looks = node.get("Actual Loops", 0)
+        if table and looks > 1 and pages > (looks + walked) * DEEP:
+            faults.append(f"{pages} pages of {node.get('Index Name', table)} are read for {walked} rows")
     return faults
 
 
@@ -134,6 +153,15 @@ def test_a_listing_of_many_comes_from_indexes(many: Database, place: str, narrow
         assert len(listed) >= (5 if narrowed == "rare type" else 50)
         assert _listing(many, place, narrowed, after=listed[3])[:1] == listed[4:5]
     _check(many, sent)
+
+
+@pytest.mark.parametrize("narrowed", ["both", "user's type", "everything", "everything of tasks"])
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_tested_is_looked_up_by_the_whole_key(fewer: Database, place: str, narrowed: str) -> None:
+    with _watched(fewer) as sent:
+        _listing(fewer, place, narrowed)
+    # not what reads the lines of a page: of so few records all may be read
+    _check(fewer, [one for one in sent if "AS walked" in one[0]])
 
 
 def test_who_never_took_part_costs_nothing(many: Database) -> None:
