@@ -100,6 +100,8 @@ def policy(settings: Settings) -> Policy:
             relays=tuple(_relay(relay) for relay in settings.relays),
             edition=Edition(settings.instance.edition),
             pairs=frozenset(SenderPair(fold(pair.envelope), fold(pair.author)) for pair in settings.senders.pairs),
+            own_domains=frozenset(settings.senders.domains),
+            wait=settings.senders.wait,
             soft_refuse=settings.soft_refuse,
         )
     except BadInput as error:
@@ -120,6 +122,7 @@ def _relay(relay: RelaySettings) -> Relay:
         stamp=Stamp(relay.stamp or Stamp.ABOVE),
         sealers=frozenset(relay.sealers),
         proxies=tuple(ip_network(network) for network in relay.proxies),
+        queue_days=relay.queue_days,
     )
 
 

@@ -53,18 +53,17 @@ def ingest(intake: Intake, handed: Handed, caps: Caps) -> list[Outcome]:
         return [_outcome(one, stranger) for one in handed.recipients]
     said_no: dict[int, Outcome] = {}
     addressees: dict[int, Addressee] = {}
+    sender = _sender(handed)
     for n, recipient in enumerate(handed.recipients):
         if len(addressees) == caps.max_recipients:
             said_no[n] = _outcome(recipient, Deferred(Reason.TOO_MANY_RECIPIENTS))
             continue
         try:
-            addressees[n] = intake.check_recipient(relay, recipient)
+            addressees[n] = intake.check_recipient(relay, recipient, sender)
         except (Refused, Deferred) as no:
             said_no[n] = _outcome(recipient, no)
     if addressees:
-        envelope = Envelope(
-            relay=relay, sender=_sender(handed), addressees=tuple(addressees.values()), client=_client(handed)
-        )
+        envelope = Envelope(relay=relay, sender=sender, addressees=tuple(addressees.values()), client=_client(handed))
         said_no.update(zip(addressees, _deliver(intake, envelope, handed.raw, caps), strict=True))
     return [said_no[n] for n in sorted(said_no)]
 

@@ -54,6 +54,8 @@ class Policy:
     relays: tuple[Relay, ...]
     edition: Edition = Edition.PUBLISHER
     pairs: frozenset[SenderPair] = frozenset()
+    own_domains: frozenset[str] = frozenset()  # the company's own, folded
+    wait: bool = True  # whether their people may wait until they are registered
     soft_refuse: bool = False
 
 
@@ -100,7 +102,7 @@ class Intake:
 
     # -- at RCPT ----------------------------------------------------------------------------------------------------
 
-    def check_recipient(self, relay: Relay, recipient: str) -> Addressee:
+    def check_recipient(self, relay: Relay, recipient: str, sender: str = "") -> Addressee:
         """Find the record that an envelope recipient means; ``Refused`` or ``Deferred`` where there is none.
 
         Unknown, revoked and expired addresses cost the same look-ups and get the same answer.

@@ -58,6 +58,7 @@ class Relay:
     stamp: Stamp = Stamp.ABOVE
     sealers: frozenset[str] = frozenset()
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    queue_days: int = 5  # how long it tries again what was put off
 
 
 @dataclass(frozen=True, slots=True)
