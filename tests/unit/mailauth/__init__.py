@@ -1,0 +1,1 @@
+"""Who sent a mail: what is read from its fields, and what is verified with the DNS."""
