@@ -277,7 +277,7 @@ class Dialogue:
 
     async def _check(self, mail: Transaction, recipient: str) -> None:
         try:
-            mail.addressees.append(await self._look_up(recipient))
+            mail.addressees.append(await self._look_up(recipient, mail.said.sender))
         except (Refused, Deferred) as no:
             reply = self._shared.replies.refusal(no)
             if no.reason in _NOT_THEIRS:
@@ -287,17 +287,17 @@ class Dialogue:
         else:
             self._accept(replies.RECIPIENT_OK)
 
-    async def _look_up(self, recipient: str) -> Addressee:
+    async def _look_up(self, recipient: str, sender: str) -> Addressee:
         try:
             async with asyncio.timeout(self._limits.store_seconds):
-                return await self._shared.in_thread(partial(self._addressee, recipient))
+                return await self._shared.in_thread(partial(self._addressee, recipient, sender))
         except TimeoutError:
             events.protocol_trouble(relay=self._relay.name, what="a look-up took too long")
             raise Deferred(Reason.STORE_DOWN) from None
 
-    def _addressee(self, recipient: str) -> Addressee:
+    def _addressee(self, recipient: str, sender: str) -> Addressee:
         try:
-            return self._shared.intake.check_recipient(self._relay, recipient)
+            return self._shared.intake.check_recipient(self._relay, recipient, sender)
         except (Refused, Deferred):
             raise
         except Exception as bug:  # noqa: BLE001 - a bug of ours is a 4xx

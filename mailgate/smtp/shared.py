@@ -45,8 +45,8 @@ class MailIntake(receiving.Receiver, Protocol):
     def turn_away(self, relay: str, reason: Reason) -> None:
         """Count one that was refused before any mail. Doesn't wait."""
 
-    def check_recipient(self, relay: Relay, recipient: str) -> Addressee:
-        """Find the record that a recipient means. Raises ``Refused`` or ``Deferred``."""
+    def check_recipient(self, relay: Relay, recipient: str, sender: str) -> Addressee:
+        """Find the record that a recipient means, in a mail of this sender. Raises ``Refused`` or ``Deferred``."""
 
 
 @dataclass(slots=True, kw_only=True)

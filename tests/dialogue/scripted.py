@@ -44,6 +44,7 @@ class ScriptedIntake:
     turned_back: list[tuple[Reason, bytes, int, datetime]] = field(default_factory=list)
     turned_away: list[tuple[str, Reason]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)  # of each of those
     receiving: threading.Event = field(default_factory=threading.Event)
     may_go_on: threading.Event = field(default_factory=threading.Event)
 
@@ -56,9 +57,10 @@ class ScriptedIntake:
     def turn_away(self, relay: str, reason: Reason) -> None:
         self.turned_away.append((relay, reason))
 
-    def check_recipient(self, relay: Relay, recipient: str) -> Addressee:
-        assert relay is RELAY
+    def check_recipient(self, relay: Relay, recipient: str, sender: str) -> Addressee:
+        assert relay in self.relays
         self.asked.append(recipient)
+        self.senders.append(sender)
         local = recipient.partition("@")[0]
         if local in SAID_NO:
             raise SAID_NO[local].with_traceback(None)

@@ -19,10 +19,10 @@ class Forgetful(ScriptedIntake):
 
 
 class Hanging(ScriptedIntake):
-    def check_recipient(self, relay: Relay, recipient: str) -> Addressee:
+    def check_recipient(self, relay: Relay, recipient: str, sender: str) -> Addressee:
         if recipient.startswith("hanging"):
             assert self.may_go_on.wait(30)
-        return super().check_recipient(relay, recipient)
+        return super().check_recipient(relay, recipient, sender)
 
 
 async def broken(*_: object) -> None:

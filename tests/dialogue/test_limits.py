@@ -187,6 +187,17 @@ def test_a_no_that_is_not_the_recipients_fault_makes_nobody_slower() -> None:
             assert client.ask(f"RCPT TO:<{local}@log.test>").startswith(f"{code} ")
 
 
+def test_the_intake_is_told_the_envelope_sender_with_each_recipient() -> None:
+    with running() as server:
+        client = server.connect()
+        client.greet()
+        client.open_mail("one@log.test", "two@log.test")
+        client.ask("RSET")
+        client.ask("MAIL FROM:<>")
+        client.ask("RCPT TO:<one@log.test>")
+        assert server.intake.senders == ["anna@example.test", "anna@example.test", ""]
+
+
 def test_the_answer_to_the_21st_is_a_second_late_by_default() -> None:
     assert (Limits().bad_recipients, Limits().bad_recipient_seconds) == (20, 1)
 
