@@ -6,7 +6,7 @@ persons who share an address, relations in both directions and several roles.
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ KINDS = ("customer", "customer", "contact", "contact", "lead", "campaign", "camp
 TOPICS = ("other", "other", "negotiation", "offer")
 OWNERS = {2: (NORA, NORA_TOO), 3: (SHARED,), 4: (SHARED,), 0: (STRANGER,)}
 PERSONS = tuple(RecordRef(RecordKind(KINDS[number]), str(number)) for number in (2, 3, 4))
+EXTERNALS: tuple[str | RecordRef, ...] = (NORA, SHARED, *PERSONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +244,29 @@ def test_pages_of_every_size_join_to_the_whole(
         monkeypatch.setattr("mailgate.store.activities.PAGE", size)
         assert _ids(admin.activities.list(world.refs[own], wish, limit=1000)) == whole
         assert _ids(admin.activities.list(world.refs[own], wish, limit=size + 1)) == whole[: size + 1]
+
+
+def test_filters_that_seldom_meet_are_walked_until_the_page_is_full(
+    admin: Admin, chance: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, short in (("STRETCH", 1), ("FIRST_STEP", 1), ("LONGEST_STEP", 3)):
+        monkeypatch.setattr(f"mailgate.store.finding.{name}", short)
+    world = _small_world(admin.database, chance)
+    for _ in range(40):
+        own = chance.randrange(len(KINDS))
+        wish = Wish(
+            affiliations=(RecordKind.CUSTOMER, RecordKind.CAMPAIGN, RecordKind.CONTACT),
+            external=chance.choice(EXTERNALS),
+            internal=chance.choice((LUCA, LUCA, GONE, None)),
+            type=chance.choice((ActivityType.TASK, ActivityType.EMAIL, None)),
+        )
+        wish = replace(wish, done=chance.choice((True, False, None))) if wish.type is ActivityType.TASK else wish
+        size = chance.choice((1, 2, 5))
+        monkeypatch.setattr("mailgate.store.finding.FEW_NAMES", chance.choice((0, 10)))
+        monkeypatch.setattr("mailgate.store.activities.PAGE", size)
+        expected = world.expected(own, wish)
+        assert _ids(admin.activities.list(world.refs[own], wish, limit=1000)) == expected, wish
+        assert _ids(admin.activities.list(world.refs[own], wish, limit=size)) == expected[:size], wish
 
 
 def _contacts(admin: Admin, count: int, email: str) -> None:
