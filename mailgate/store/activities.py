@@ -1,9 +1,10 @@
 """Activities: listed, shown, handed out as raw mail or attachment, and taken away by those who may.
 
 A listing is newest first by when it happened, then by id; it reads no body. What may be asked for stands in
-``domain.listing``, how it is found in ``store.finding``. Deleting is the recorder's alone, named by
-any of its addresses; what a system user recorded nobody deletes. Erasing is the administrator's and needs a reason.
-Either takes the content; the receipt stays, so that the mail isn't logged again, until ``forget_deletion``.
+``domain.listing``, what that means in ``store.meaning``, how it is found in ``store.finding``. Deleting is the
+recorder's alone, named by any of its addresses; what a system user recorded nobody deletes. Erasing is the
+administrator's and needs a reason. Either takes the content; the receipt stays, so that the mail isn't logged again,
+until ``forget_deletion``.
 
 Refuses, with ``BadInput``: anybody but the recorder, a disabled user, an erasure without a reason or the role, and
 whatever lies on a record of a kind that the edition lacks.
@@ -25,7 +26,7 @@ from mailgate.domain.record import Edition, RecordKind, RecordRef
 from mailgate.domain.removal import ReceiptState, Removed
 from mailgate.domain.user import Role, User, UserKind
 from mailgate.errors import BadInput, NotFound
-from mailgate.store import again, archive, finding, listing, parts, register
+from mailgate.store import again, archive, finding, listing, meaning, parts, register
 from mailgate.store.acting import acting, acting_with, gone, hold, read_id
 from mailgate.store.audit import Act, enter, utc_now
 from mailgate.store.database import Database
@@ -60,7 +61,7 @@ class Activities:
         with self._database.read() as connection:
             key = _key(connection, ref)
             place = _place(connection, after) if after is not None else None
-            search = finding.look_up(connection, key, wish)
+            search = meaning.look_up(connection, key, wish)
             page = _page(connection, search, limit, place)
         return self._pages(ref, key, page, limit)
 
@@ -73,7 +74,7 @@ class Activities:
             with self._database.read() as connection:
                 if _key(connection, ref) != key:
                     raise not_found(ref)  # another one of this name: that listing would be no continuation
-                search = finding.look_again(connection, page.search, key)
+                search = meaning.look_again(connection, page.search, key)
                 page = _page(connection, search, limit, page.last)
 
     def show(self, activity_id: str) -> Activity:
@@ -181,13 +182,13 @@ class Activities:
 class _Page:
     """At most ``size`` activities; ``last`` is the place behind which more may be."""
 
-    search: finding.Search
+    search: meaning.Search
     size: int
     lines: Sequence[Activity]
     last: finding.Place | None
 
 
-def _page(connection: Connection, search: finding.Search, limit: int, place: finding.Place | None) -> _Page:
+def _page(connection: Connection, search: meaning.Search, limit: int, place: finding.Place | None) -> _Page:
     size = min(limit, PAGE)
     settled, places = finding.newest(connection, search, size, place)
     lines = listing.lines(connection, [one.id for one in places])

@@ -42,23 +42,13 @@ from sqlalchemy import (
     true,
     tuple_,
     type_coerce,
-    union,
     union_all,
 )
 
 from mailgate.domain.activity import ActivityType, Side
-from mailgate.domain.listing import PERSONS, Wish
-from mailgate.domain.record import RecordRef
-from mailgate.store import register
-from mailgate.store.tables import (
-    activity,
-    participation,
-    record,
-    record_contact,
-    record_email,
-    record_relation,
-    user_address,
-)
+from mailgate.domain.listing import Wish
+from mailgate.store.meaning import Person, Search, leaders
+from mailgate.store.tables import activity, participation
 
 # where places are tested: a stretch has so many for each that is wanted, but as many as it takes to judge by; the next
 # is longer, up to the longest
@@ -82,37 +72,11 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _Person:
-    """A participant: by addresses on one side, and by the records that they are linked to."""
-
-    side: Side
-    emails: Sequence[str]
-    records: Sequence[int] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class _Sequences:
     """Sequences of one kind, one for each row of ``keys``; ``places`` gives those of a key, not yet in order."""
 
     keys: FromClause
     places: Callable[[FromClause], _Places]
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A wish with what the database knows of it, and what leads it, or may lead it."""
-
-    records: Sequence[int]
-    wish: Wish
-    external: _Person | None
-    internal: _Person | None
-    leaders: Sequence[Side | None]  # None: the activities themselves
-
-    @property
-    def leading(self) -> Side | None:
-        """What leads, where that is settled."""
-        (only,) = self.leaders
-        return only
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +88,9 @@ class _Stretch:
     end: Place | None
 
 
-def look_up(connection: Connection, record_id: int, wish: Wish) -> Search:
-    """Look up which records and whom a wish means; ``NotFound`` for a contact or lead."""
-    external = _external(connection, wish.external) if wish.external is not None else None
-    internal = _internal(connection, wish.internal) if wish.internal is not None else None
-    return Search(_records(connection, record_id, wish), wish, external, internal, _leaders(wish))
-
-
-def look_again(connection: Connection, search: Search, record_id: int) -> Search:
-    """Look up anew which records and whom a wish means: some may have been merged."""
-    return replace(look_up(connection, record_id, search.wish), leaders=search.leaders)
-
-
 def newest(connection: Connection, search: Search, size: int, after: Place | None) -> tuple[Search, list[Place]]:
     """Find the next ``size`` places of a listing, newest first; from then on it is settled what leads."""
-    tested = len(_leaders(search.wish)) > 1
+    tested = len(leaders(search.wish)) > 1
     step = min(max(size * FIRST_STEP, STRETCH), LONGEST_STEP) if tested else size
     stretch = _first(connection, search, step, size, after)
     found = stretch.found
@@ -164,64 +116,6 @@ def _stretch(connection: Connection, search: Search, step: int, after: Place | N
     rows = connection.execute(_walk(connection, search, step, after)).all()
     found = [Place(at, key) for at, key, *passed in rows if all(passed)]
     return _Stretch(search, found, Place(*rows[-1][:2]) if len(rows) == step else None)
-
-
-# -- what and who is meant ------------------------------------------------------------------------------------------
-
-
-def _records(connection: Connection, own: int, wish: Wish) -> Sequence[int]:
-    """Give the records of a listing: itself, and those one relation away in either direction and any role."""
-    if not wish.affiliations:
-        return [own]
-    related = union(
-        select(record_relation.c.other_id.label("record_id")).where(record_relation.c.record_id == own),
-        select(record_relation.c.record_id).where(record_relation.c.other_id == own),
-        select(record_contact.c.contact_id).where(record_contact.c.record_id == own),
-        select(record_contact.c.record_id).where(record_contact.c.contact_id == own),
-    ).subquery("related")
-    kind = select(record.c.kind).where(record.c.id == related.c.record_id).scalar_subquery()
-    found = connection.scalars(select(related.c.record_id).where(kind.in_(wish.affiliations))).all()
-    return sorted({*found, *([own] if wish.own else [])})
-
-
-def _external(connection: Connection, who: str | RecordRef) -> _Person:
-    """Give a person by an address of its own or as a record.
-
-    Of a record, an address that others have too isn't the person's: what came to it is theirs who it is linked to.
-    """
-    if isinstance(who, str):
-        return _Person(Side.EXTERNAL, (who,), connection.scalars(_owners(who)).all())
-    keys = register.keys(connection, [who])
-    if who not in keys:
-        raise register.not_found(who)
-    emails = connection.scalars(select(record_email.c.email).where(record_email.c.record_id == keys[who])).all()
-    own = [email for email in emails if len(connection.scalars(_owners(email)).all()) == 1]
-    return _Person(Side.EXTERNAL, own, (keys[who],))
-
-
-def _owners(email: str) -> Select[Any]:
-    return (
-        select(record_email.c.record_id)
-        .join(record, record.c.id == record_email.c.record_id)
-        .where(record_email.c.email == email, record.c.kind.in_(PERSONS))
-    )
-
-
-def _leaders(wish: Wish) -> Sequence[Side | None]:
-    """Say what may lead: each thing that is asked for, or the activities where nothing is.
-
-    The rarer first, as a rule; but a user has a sequence for each address on each record, the activities have one.
-    """
-    externals: list[Side | None] = [] if wish.external is None else [Side.EXTERNAL]
-    internals: list[Side | None] = [] if wish.internal is None else [Side.INTERNAL]
-    is_narrowed = bool(wish.type or wish.topic or wish.done is not None)
-    return [*externals, *([None] if is_narrowed or not (externals or internals) else []), *internals]
-
-
-def _internal(connection: Connection, email: str) -> _Person:
-    user = select(user_address.c.user_id).where(user_address.c.email == email).scalar_subquery()
-    emails = connection.scalars(select(user_address.c.email).where(user_address.c.user_id == user)).all()
-    return _Person(Side.INTERNAL, emails or (email,))
 
 
 # -- the sequences --------------------------------------------------------------------------------------------------
@@ -313,7 +207,7 @@ def _is_so(attributes: list[_Test], wish: Wish, walked: FromClause) -> _Test:
     return _is_there(activity, case((and_(*attributes), 1)), *place)
 
 
-def _took_part(connection: Connection, person: _Person, walked: FromClause) -> _Test:
+def _took_part(connection: Connection, person: Person, walked: FromClause) -> _Test:
     named = participation.c.email.in_(select(_addresses(connection, person.emails)))
     linked = participation.c.record_id.in_(select(_keys(connection, person.records)))
     ways = [and_(named, participation.c.side == person.side), *([linked] if person.records else [])]
