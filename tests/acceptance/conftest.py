@@ -1,4 +1,7 @@
-"""The engines and transports that every acceptance test runs over, and the check that Postfix is there at all."""
+"""The engines and transports that acceptance tests run over, and the check that what they need is there at all.
+
+``pytest.mark.acceptance`` asks for Postfix, and names what else a test needs: ``acceptance("rspamd")``.
+"""
 
 import os
 from pathlib import Path
@@ -6,24 +9,39 @@ from pathlib import Path
 import pytest
 
 from mailgate import app
-from tests.acceptance.postfix import installed
+from tests.acceptance import opendkim, postfix, rspamd, sasl
 from tests.acceptance.program import Program, program
 
-NEEDS_POSTFIX = "acceptance"
+MARK = "acceptance"
+INSTALLED = {
+    "postfix": postfix.installed,
+    "opendkim": opendkim.installed,
+    "rspamd": rspamd.installed,
+    "sasl": sasl.installed,
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs Postfix where there is none, and say so; where one is required, keep it: it then fails."""
-    if installed() or os.environ.get("TEST_REQUIRE_POSTFIX") == "1":
-        return
-    without = [item for item in items if item.get_closest_marker(NEEDS_POSTFIX) is not None]
+    """Leave out what needs a program that isn't there, and say so; where it is required, keep it: it then fails."""
+    absent = {name for name, there in INSTALLED.items() if not (_required(name) or there())}
+    without = [item for item in items if absent & _needed(item)]
     if not without:
         return
     items[:] = [item for item in items if item not in without]
     config.hook.pytest_deselected(items=without)
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
-        reporter.write_line(f"{len(without)} tests need root and a Postfix (Debian: apt-get install postfix): left out")
+        names = ", ".join(sorted(absent))
+        reporter.write_line(f"{len(without)} tests left out: they need root and {names} (.ci/run installs them)")
+
+
+def _required(name: str) -> bool:
+    return os.environ.get(f"TEST_REQUIRE_{name.upper()}") == "1"
+
+
+def _needed(item: pytest.Item) -> set[str]:
+    mark = item.get_closest_marker(MARK)
+    return {"postfix", *mark.args} if mark else set()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

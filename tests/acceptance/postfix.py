@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ mydestination =
 mynetworks = 127.0.0.0/8
 inet_interfaces = loopback-only
 inet_protocols = ipv4
-smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_relay_restrictions = {who_may_relay}
 smtpd_recipient_restrictions =
 alias_maps =
 alias_database =
@@ -70,6 +70,8 @@ message_size_limit = 60000000
 mailbox_size_limit = 0
 disable_dns_lookups = yes
 """
+
+NO_FILES: Mapping[str, str] = {}
 
 
 def installed() -> bool:
@@ -98,6 +100,15 @@ def answers(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
             return bool(probe.recv(1))
+    except OSError:
+        return False
+
+
+def accepts(port: int) -> bool:
+    """Say whether somebody takes connections on this port of loopback, and leave at once."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
     except OSError:
         return False
 
@@ -144,8 +155,21 @@ class Postfix:
 
 
 @contextmanager
-def postfix(*, name: str, record_domain: str, transport: str, elsewhere: str, extra: str = "") -> Iterator[Postfix]:
-    """Run a Postfix that hands mail for ``record_domain`` to ``transport`` and all else to ``elsewhere``."""
+def postfix(
+    *,
+    name: str,
+    record_domain: str,
+    transport: str,
+    elsewhere: str,
+    who_may_relay: str = "permit_mynetworks, reject",
+    extra: str = "",
+    files: Mapping[str, str] = NO_FILES,
+) -> Iterator[Postfix]:
+    """Run a Postfix that hands mail for ``record_domain`` to ``transport`` and all else to ``elsewhere``.
+
+    Whoever speaks from loopback may relay, unless ``who_may_relay`` says otherwise. ``files`` are
+    written beside main.cf.
+    """
     base = Path(tempfile.mkdtemp(prefix="mailgate-postfix-"))
     base.chmod(0o755)
     port = free_port()
@@ -153,8 +177,19 @@ def postfix(*, name: str, record_domain: str, transport: str, elsewhere: str, ex
         (base / folder).mkdir()
     shutil.chown(base / "data", "postfix")
     (base / "etc/main.cf").write_text(
-        MAIN.format(base=base, name=name, record_domain=record_domain, transport=transport, elsewhere=elsewhere) + extra
+        MAIN.format(
+            base=base,
+            name=name,
+            record_domain=record_domain,
+            transport=transport,
+            elsewhere=elsewhere,
+            who_may_relay=who_may_relay,
+        )
+        + extra
     )
+    for file, text in files.items():
+        (base / "etc" / file).parent.mkdir(exist_ok=True)
+        (base / "etc" / file).write_text(text)
     (base / "etc/master.cf").write_text(MASTER.format(listen=f"127.0.0.1:{port}"))
     command = ["postfix", "-c", str(base / "etc")]
     started = subprocess.run([*command, "start"], capture_output=True, text=True, check=False)

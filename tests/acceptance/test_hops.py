@@ -2,6 +2,7 @@
 
 import smtplib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_one_hop_and_two_hops_give_one_activity(served: Program, tmp_path: Path)
     (address,) = served.settle(ANNA, "campaign:4711")
     mails = [messages.with_author(path.read_bytes(), ANNA) for path in NAMED]
     assert len(mails) > 10
-    near = {"record_domain": DOMAIN, "elsewhere": "discard:", "extra": AS_FROM_ELSEWHERE}
+    near: dict[str, Any] = {"record_domain": DOMAIN, "elsewhere": "discard:", "extra": AS_FROM_ELSEWHERE}
     with (
         daemon(served, tmp_path / "log"),
         postfix(name="near", transport=f"smtp:[127.0.0.1]:{served.smtp_port}", **near) as one_hop,
