@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -53,6 +53,7 @@ from mailgate.store.ledger import Ledger
 from mailgate.store.migrations import check_schema
 from mailgate.store.migrations import migrate as migrate_database
 from mailgate.store.notices import Notices, keep_notice
+from mailgate.store.pending import PendingSenders
 from mailgate.store.records import Records
 from mailgate.store.reminders import Reminders
 from mailgate.store.speakers import Speakers
@@ -74,6 +75,7 @@ class Desk:
     imports: Imports
     intake: Intake
     outbound: Outbound
+    pending: PendingSenders
     policy: Policy
 
 
@@ -151,6 +153,11 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
     records = Records(database, rules.edition, rules.domain)
     archive = Archive(database)
     stack.callback(archive.close)
+    pending = PendingSenders(
+        database,
+        keep=timedelta(days=settings.retention.pending_days),
+        queue_days={relay.name: relay.queue_days for relay in rules.relays},
+    )
     return Desk(
         users=users,
         records=records,
@@ -159,8 +166,9 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
         handmade=Handmade(database, rules.edition, settings.activities.max_document_size),
         ledger=Ledger(database, rules.edition),
         imports=Imports(database, users, records),
-        intake=Intake(Directory(database, rules.domain), archive, Authenticator(), rules),
+        intake=Intake(Directory(database, rules.domain), archive, Authenticator(), rules, pending=pending),
         outbound=_outbound(database, rules, settings),
+        pending=pending,
         policy=rules,
     )
 

@@ -2,7 +2,7 @@
 
     MailgateError
       Refused(reason, value)   the sender must change something     SMTP 5xx   exit 65
-      Deferred(reason)         nobody did wrong; later              SMTP 4xx   exit 75
+      Deferred(reason, value)  nobody did wrong; later              SMTP 4xx   exit 75
       BadInput(what)           a person typed or handed over wrong  -          exit 65
       NotFound(what)           a named thing is not there           -          exit 66
       Misconfigured(what)      only at start                        -          exit 78
@@ -54,6 +54,12 @@ class Reason(StrEnum):
     TOO_MANY_RECIPIENTS = "too_many_recipients"
 
 
+class Advice(StrEnum):
+    """What the sender may do instead, where that can be said."""
+
+    ATTACH = "attach"  # the mail is another's: attach it to one's own
+
+
 class MailgateError(Exception):
     """The root; caught only at the edges (SMTP, command line)."""
 
@@ -61,19 +67,21 @@ class MailgateError(Exception):
 class Refused(MailgateError):
     """The sender must change something. ``value`` is the one thing worth naming, such as the author's address."""
 
-    def __init__(self, reason: Reason, value: str = "") -> None:
+    def __init__(self, reason: Reason, value: str = "", advice: Advice | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.value = value
+        self.advice = advice
 
 
 class Deferred(MailgateError):
     """Nobody did wrong: the same mail may be taken later. A reason that is normally a refusal may be deferred too."""
 
-    def __init__(self, reason: Reason, value: str = "") -> None:
+    def __init__(self, reason: Reason, value: str = "", advice: Advice | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.value = value
+        self.advice = advice
 
 
 class BadInput(MailgateError):

@@ -141,4 +141,4 @@ def _sender(handed: Handed) -> str:
 
 def _outcome(recipient: str, no: Refused | Deferred) -> Outcome:
     verdict = Verdict.DEFERRED if isinstance(no, Deferred) else Verdict.REFUSED
-    return Outcome(recipient=recipient, verdict=verdict, reason=no.reason, value=no.value)
+    return Outcome(recipient=recipient, verdict=verdict, reason=no.reason, value=no.value, advice=no.advice)

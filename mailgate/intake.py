@@ -21,12 +21,13 @@ from mailgate.domain import address, author, automail, header, identity, routing
 from mailgate.domain.activity import NewMail, compose, occurred
 from mailgate.domain.ledger import LedgerEntry, Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope, Note
+from mailgate.domain.pending import PendingSender, WaitingMail
 from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.record import AddressState, Edition, RecordAddress, RecordRef, RecordState, exists_in
 from mailgate.domain.trust import Relay, SenderPair, Trust
 from mailgate.domain.user import Role, User
-from mailgate.errors import Deferred, Reason, Refused
-from mailgate.ports import Archive, Authenticator, Directory
+from mailgate.errors import Advice, Deferred, Reason, Refused
+from mailgate.ports import Archive, Authenticator, Directory, PendingSenders
 
 Tell = Callable[[str, str], None]
 
@@ -38,6 +39,8 @@ PASSING = frozenset({Reason.BUSY, Reason.TOO_MANY_RECIPIENTS})
 UNWRITABLE = frozenset({Reason.STORE_DOWN, Reason.DISK_FULL})
 # seen only by who holds a right address: such rows need no bounds
 CLOSED = frozenset({Reason.CLOSED_ADDRESS, Reason.CLOSED_RECORD})
+# where the mail may rightly be another's
+ANOTHERS = frozenset({Reason.NOT_BELIEVED, Reason.UNKNOWN_SENDER})
 # what explain says of a mail that the rules let pass
 MET = {
     None: "{record} has not seen it before",
@@ -73,7 +76,7 @@ def _silent(_rule: str, _said: str) -> None:
 
 
 class Intake:
-    """The one path, for SMTP, LMTP and the command line alike."""
+    """The one path, for SMTP, LMTP and the command line alike. Without ``pending`` nobody waits to be registered."""
 
     def __init__(
         self,
@@ -82,12 +85,15 @@ class Intake:
         authenticator: Authenticator,
         policy: Policy,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        pending: PendingSenders | None = None,
     ) -> None:
         self._directory = directory
         self._archive = archive
         self._authenticator = authenticator
         self.policy = policy
         self._now = now
+        self._pending = pending if policy.wait else None
 
     # -- at connect -------------------------------------------------------------------------------------------------
 
@@ -105,12 +111,40 @@ class Intake:
     def check_recipient(self, relay: Relay, recipient: str, sender: str = "") -> Addressee:
         """Find the record that an envelope recipient means; ``Refused`` or ``Deferred`` where there is none.
 
-        Unknown, revoked and expired addresses cost the same look-ups and get the same answer.
+        Unknown, revoked and expired addresses cost the same look-ups and get the same answer. ``sender`` is the
+        envelope's, as the relay wrote it: a mail of somebody who waits to be registered is put off here already.
         """
         try:
-            return self._addressee(recipient, _silent)
+            found = self._addressee(recipient, _silent)
+            self._check_waiting(relay, address.parse_envelope(sender), found)
         except (Refused, Deferred) as no:
             raise self._said_no(relay, recipient, no) from None
+        return found
+
+    def _check_waiting(self, relay: Relay, sender: str, to: Addressee) -> None:
+        """Put off what was put off before at the end of DATA, as long as it can only be of somebody who is no user.
+
+        Who wrote a mail shows in its bytes only. So this is for envelope senders none of whose possible authors is a
+        user: the mail of a user must not wait for somebody else's registration.
+        """
+        authors = {sender, *(pair.author for pair in self.policy.pairs if pair.envelope == sender)}
+        if self._pending is None or not any(map(self._is_own, authors)):
+            return
+        at = self._now()
+        entries = self._pending.waiting(relay=relay.name, sender=sender, address=to.address, at=at)
+        waiting = {entry.email for entry in entries}
+        if not waiting or not waiting <= authors or any(map(self._directory.find_user, authors)):
+            return
+        self._pending.wait(
+            [
+                WaitingMail(author=author, relay=relay.name, sender=sender, address=to.address, at=at)
+                for author in sorted(waiting)
+            ]
+        )
+        raise Deferred(Reason.PENDING_SENDER, min(waiting))
+
+    def _is_own(self, email: str) -> bool:
+        return email.rpartition("@")[2] in self.policy.own_domains
 
     def _said_no(self, relay: Relay, recipient: str, no: Refused | Deferred) -> Refused | Deferred:
         if no.reason in UNWRITABLE:
@@ -195,11 +229,14 @@ class Intake:
 
         As in SMTP a wrong recipient among others is told and left out; only where all are wrong that is the end.
         """
+        addressed = envelope
         try:
             addressed = replace(envelope, addressees=self._explained(recipients, tell))
             delivery = Delivery(envelope=addressed, raw=raw, received_at=self._now())
             new = self._judge(delivery, header.split(raw), tell)
         except (Refused, Deferred) as no:
+            if no.reason is Reason.PENDING_SENDER:
+                self._explain_wait(addressed, no.value, tell)
             raise self.softened(no) from None
         tell("identity", new.identity)
         for activity in new.activities:
@@ -210,6 +247,18 @@ class Intake:
         met = self._archive.met(record, same)
         tell("archive", MET[met].format(record=record))
         return met
+
+    def _explain_wait(self, envelope: Envelope, wrote: str, tell: Tell) -> None:
+        for mail in self._tries(envelope, wrote, None):
+            entries = self._entries_of(mail)
+            said = [f"waits since {entry.first_at:%Y-%m-%dT%H:%M:%SZ}, tried {entry.tries} times" for entry in entries]
+            tell("pending", said[0] if said else "not on the list yet: would be put on it, and wait")
+
+    def _entries_of(self, mail: WaitingMail) -> list[PendingSender]:
+        if self._pending is None:
+            return []
+        found = self._pending.waiting(relay=mail.relay, sender=mail.sender, address=mail.address, at=mail.at)
+        return [entry for entry in found if entry.email == mail.author]
 
     def explain_recipient(self, recipient: str, tell: Tell) -> Addressee:
         """Walk the rules of an envelope recipient alone; stores and counts nothing. Raises what they raise."""
@@ -236,23 +285,60 @@ class Intake:
         envelope = delivery.envelope
         sender = address.parse_envelope(envelope.sender)
         automail.check(fields, sender, self.policy.domain)
-        tell("machine mail", "no bounce, no loop, no machine")
-        wrote = author.read_author(fields)
-        tell("author", wrote)
-        proof = self._believe(
-            Authorship(
+        automatic = automail.says_it_is_automatic(fields)
+        if automatic:
+            self._check_machine(fields)
+        tell("machine mail", "a machine whose mail is taken" if automatic else "no bounce, no loop, no machine")
+        try:
+            wrote = author.read_author(fields)
+            tell("author", wrote)
+            said = Authorship(
                 relay=envelope.relay,
                 client=envelope.client,
                 author=wrote,
                 sender=sender,
                 fields=fields,
                 raw=delivery.raw,
-            ),
-            tell,
-        )
-        user = self._user(wrote)
-        tell("user", f"{user.email} is registered, enabled and holds {Role.RECORD_ACTIVITIES.value}")
+            )
+            proof, user = self._recorder(said, tell)
+        except Refused as no:
+            raise Refused(Reason.MACHINE_MAIL) if automatic else no from None
         return self._compose(delivery, fields, wrote, user, proof)
+
+    def _check_machine(self, fields: header.Header) -> None:
+        """Refuse automatic mail at once, unless it names as its author a user who may send such mail."""
+        try:
+            user = self._directory.find_user(author.read_author(fields))
+        except Refused:
+            user = None
+        if user is None or not user.accept_automatic:
+            raise Refused(Reason.MACHINE_MAIL)
+
+    def _recorder(self, said: Authorship, tell: Tell) -> tuple[Trust, User]:
+        try:
+            proof = self._believe(said, tell)
+            user = self._user(said.author)
+        except Refused as no:
+            raise Refused(no.reason, no.value, self._advice(said, no.reason)) from None
+        tell("user", f"{user.email} is registered, enabled and holds {Role.RECORD_ACTIVITIES.value}")
+        return proof, user
+
+    def _advice(self, said: Authorship, reason: Reason) -> Advice | None:
+        return Advice.ATTACH if reason in ANOTHERS and self._is_anothers(said, reason) else None
+
+    def _is_anothers(self, said: Authorship, reason: Reason) -> bool:
+        """Say whether somebody seems to hand on what another one wrote, by a redirect or ``Resent-*`` (RFC 5322 3.6.6).
+
+        Only a relay that guards the envelope sender has its answer depend on who is registered: others may speak for
+        strangers, who must not find out.
+        """
+        if any(field.name.lower().startswith(b"resent-") for field in said.fields.fields):
+            return True
+        if said.sender == said.author:
+            return False
+        if said.relay.trust is Trust.VOUCHED:
+            return bool(self._directory.find_user(said.sender)) and not self._directory.find_user(said.author)
+        return reason is Reason.UNKNOWN_SENDER or (self._is_own(said.sender) and not self._is_own(said.author))
 
     def _believe(self, said: Authorship, tell: Tell) -> Trust:
         """Say of what kind the proof is that the author wrote it; ``Refused`` or ``Deferred`` where there is none."""
@@ -276,6 +362,8 @@ class Intake:
     def _user(self, wrote: str) -> User:
         user = self._directory.find_user(wrote)
         if user is None:
+            if self._pending is not None and self._is_own(wrote):
+                raise Deferred(Reason.PENDING_SENDER, wrote)
             if not self._directory.has_users():
                 raise Deferred(Reason.UNKNOWN_SENDER, wrote)
             raise Refused(Reason.UNKNOWN_SENDER, wrote)
@@ -347,20 +435,35 @@ class Intake:
             for addressee in envelope.addressees
         ]
         try:
+            if no.reason is Reason.PENDING_SENDER and self._pending is not None:
+                self._pending.wait(self._tries(envelope, no.value, seen.queue_id))
             ids = self._archive.enter(entries)
         except Deferred as down:
             return _deferred(envelope, down.reason)  # unsure means later
         return tuple(
             Outcome(
-                recipient=addressee.recipient, verdict=verdict, reason=no.reason, value=no.value, ledger_id=ledger_id
+                recipient=addressee.recipient,
+                verdict=verdict,
+                reason=no.reason,
+                value=no.value,
+                advice=no.advice,
+                ledger_id=ledger_id,
             )
             for addressee, ledger_id in zip(envelope.addressees, ids, strict=True)
         )
 
+    def _tries(self, envelope: Envelope, wrote: str, queue_id: str | None) -> list[WaitingMail]:
+        sender = address.parse_envelope(envelope.sender)
+        at = self._now()
+        return [
+            WaitingMail(author=wrote, relay=envelope.relay.name, sender=sender, address=one, at=at, queue_id=queue_id)
+            for one in sorted({addressee.address for addressee in envelope.addressees})
+        ]
+
     def softened(self, no: Refused | Deferred) -> Refused | Deferred:
         """Make a refusal a deferral while ``soft_refuse`` is on, save those that are no better later."""
         if isinstance(no, Refused) and self.policy.soft_refuse and no.reason not in HARD:
-            return Deferred(no.reason, no.value)
+            return Deferred(no.reason, no.value, no.advice)
         return no
 
     def _answer(self, reason: Reason) -> Refused | Deferred:

@@ -13,6 +13,7 @@ from typing import Protocol
 from mailgate.domain.activity import Activity, Known, NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.notice import NewNotice
+from mailgate.domain.pending import PendingSender, WaitingMail
 from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.record import RecordAddress, RecordRef, RecordState
 from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState
@@ -80,6 +81,20 @@ class Archive(Protocol):
 
     def count(self, *, relay: str, reason: Reason, verdict: Verdict, at: datetime) -> None:
         """Add one to the bounded row of this relay, reason and minute. Doesn't wait; loss in a crash is accepted."""
+
+
+class PendingSenders(Protocol):
+    """Who waits to be registered. The list is bounded: what was untouched for longest goes first, and all in time."""
+
+    def wait(self, mails: Sequence[WaitingMail]) -> None:
+        """Put mails on the list, or count one more try of those that are on it. Returns only after the commit.
+
+        One entry per author, relay, envelope sender and record address, also by two at once. It keeps the queue id
+        that came first. A record address that is gone is left out.
+        """
+
+    def waiting(self, *, relay: str, sender: str, address: str, at: datetime) -> Sequence[PendingSender]:
+        """Give the entries of this relay, envelope sender and record address whose author is no user yet."""
 
 
 class Authenticator(Protocol):

@@ -18,6 +18,7 @@ from mailgate.domain.language import Chosen
 from mailgate.domain.ledger import LedgerEntry, Outcome
 from mailgate.domain.listing import Wish
 from mailgate.domain.mail import Document, Note
+from mailgate.domain.pending import PendingSender
 from mailgate.domain.record import Edition, Record, RecordAddress, RecordKind, RecordRef, RoledRecord
 from mailgate.domain.reminder import Reminded
 from mailgate.domain.removal import Removed
@@ -54,6 +55,32 @@ def user(one: User) -> Json:
         "enabled": one.enabled,
         "roles": sorted(role.value for role in one.roles),
         "aliases": list(one.aliases),
+        "accept_automatic": one.accept_automatic,
+    }
+
+
+def registered(one: User, waiting: Sequence[PendingSender]) -> Json:
+    """Show a user with the mails that waited for its registration, each with what hurries it."""
+    mails = {(entry.relay, entry.queue_id): entry.hurry for entry in waiting}
+    return user(one) | {
+        "waiting": [
+            {"relay": relay, "queue_id": queue_id, "hurry": hurry} for (relay, queue_id), hurry in mails.items()
+        ]
+    }
+
+
+def pending(one: PendingSender) -> Json:
+    """Show who waits to be registered."""
+    return {
+        "email": one.email,
+        "relay": one.relay,
+        "envelope_from": one.envelope_from,
+        "record": str(one.record),
+        "queue_id": one.queue_id,
+        "tries": one.tries,
+        "first_at": moment(one.first_at),
+        "last_at": moment(one.last_at),
+        "until": moment(one.until),
     }
 
 

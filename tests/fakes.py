@@ -11,6 +11,7 @@ from mailgate.domain.content import Content, in_order, joined
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.mail import Document, Mail, Note
 from mailgate.domain.notice import NewNotice
+from mailgate.domain.pending import PendingSender, WaitingMail
 from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.record import Record, RecordKind, RecordRef
 from mailgate.domain.user import Language, User
@@ -237,6 +238,60 @@ class FakeArchive:
         if addressed.exposed:
             self.exposed.setdefault(addressed.address, new.received_at)
         return number
+
+
+@dataclass(slots=True)
+class FakePendingSenders:
+    """``ports.PendingSenders`` over a world; ``failing`` makes every question end with that reason."""
+
+    world: World
+    entries: dict[tuple[str, str, str, str], PendingSender] = field(default_factory=dict)
+    failing: Reason | None = None
+    asked: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self, mails: Sequence[WaitingMail]) -> None:
+        self._fail()
+        with self.lock:
+            for mail in mails:
+                self._wait(mail)
+
+    def waiting(self, *, relay: str, sender: str, address: str, at: datetime) -> Sequence[PendingSender]:  # noqa: ARG002 - ages are the store's matter
+        self.asked += 1
+        self._fail()
+        users = {email for user in self.world.users for email in (user.email, *user.aliases)}
+        return [
+            entry
+            for key, entry in sorted(self.entries.items())
+            if key[:3] == (address, relay, sender) and entry.email not in users
+        ]
+
+    def _wait(self, mail: WaitingMail) -> None:
+        found = [each.record for each in self.world.addresses if each.address == mail.address]
+        if not found:
+            return
+        key = (mail.address, mail.relay, mail.sender, mail.author)
+        new = PendingSender(
+            email=mail.author,
+            relay=mail.relay,
+            envelope_from=mail.sender,
+            record=found[0],
+            queue_id=mail.queue_id,
+            tries=0,
+            first_at=mail.at,
+            last_at=mail.at,
+        )
+        known = self.entries.get(key, new)
+        self.entries[key] = replace(
+            known,
+            queue_id=known.queue_id or mail.queue_id,
+            tries=known.tries + 1,
+            last_at=max(known.last_at, mail.at),
+        )
+
+    def _fail(self) -> None:
+        if self.failing is not None:
+            raise Deferred(self.failing)
 
 
 class FakeSpeakers:

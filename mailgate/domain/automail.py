@@ -1,19 +1,28 @@
-"""Refuses what no person wrote: bounces, loops and machine mail. A list of small questions, asked in order.
+"""Refuses what no person wrote: bounces, loops and reports. A list of small questions, asked in order.
 
 Raises ``Refused`` with ``BOUNCE``, ``LOOP`` or ``MACHINE_MAIL``. What is in no list proves nothing and passes:
-``Precedence`` and ``X-Auto-Response-Suppress`` stand in ordinary mail of lists and of Exchange, and a report
-(``multipart/report``) that a person forwards from an address of their own is theirs to keep.
+``Precedence`` and ``X-Auto-Response-Suppress`` stand in ordinary mail of lists and of Exchange. A mail that *is* a
+report (delivery report, read receipt, complaint) is refused whoever sends it, for mail programs write receipts in the
+name of their user; a report that a person attached or forwarded stands further down and is theirs to keep.
+
+Whether a mail says that it is automatic (``says_it_is_automatic``) is asked apart: some machines may send such mail.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailgate.domain.address import same_domain
 from mailgate.domain.author import read_author
-from mailgate.domain.header import Header, without_comments
+from mailgate.domain.header import Header, unfold, without_comments
 from mailgate.errors import Reason, Refused
 
 MAX_RECEIVED = 50
+MAX_TYPE_READ = 4096
+REPORTS = frozenset({b"delivery-status", b"disposition-notification", b"feedback-report"})  # RFC 3464, 8098, 5965
+
+# a parameter, its value quoted or not; quotes are read so that no value passes for a parameter
+_PARAMETER = re.compile(rb';[ \t]*+([^=;" \t]++)[ \t]*+=[ \t]*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^;" \t]*+))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,20 @@ def is_written_by_a_record(header: Header, _sender: str, own_domain: str) -> boo
         return False
 
 
-def says_it_is_automatic(header: Header, _sender: str, _own_domain: str) -> bool:
+def is_a_report(header: Header, _sender: str, _own_domain: str) -> bool:
+    """Is the whole mail a delivery report, a receipt or a complaint? (RFC 6522 3)."""
+    return any(not REPORTS.isdisjoint(_reported(value[:MAX_TYPE_READ])) for value in header.values(b"content-type"))
+
+
+def _reported(value: bytes) -> set[bytes]:
+    text = without_comments(unfold(value))
+    if text.partition(b";")[0].strip().lower() != b"multipart/report":
+        return set()
+    given = _PARAMETER.findall(text)
+    return {(quoted or plain).strip().lower() for name, quoted, plain in given if name.lower() == b"report-type"}
+
+
+def says_it_is_automatic(header: Header) -> bool:
     """Does an Auto-Submitted field say anything but ``no``? Comments and parameters don't count (RFC 3834 5)."""
     return any(_keyword(value) != b"no" for value in header.values(b"auto-submitted"))
 
@@ -70,5 +92,5 @@ QUESTIONS = (
     _Question(Reason.LOOP, went_in_circles),
     _Question(Reason.LOOP, comes_from_a_record),
     _Question(Reason.LOOP, is_written_by_a_record),
-    _Question(Reason.MACHINE_MAIL, says_it_is_automatic),
+    _Question(Reason.MACHINE_MAIL, is_a_report),
 )

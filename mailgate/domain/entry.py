@@ -6,7 +6,8 @@ away. A list that is given replaces the whole list.
 
 Refuses, with ``BadInput`` that names the value: an unknown kind, language, role or state; names with control
 characters or longer than 200; ``ROLE=...`` of another shape; a record that relates to itself; a contact that is none;
-a publisher contract without its language; a new user or record without a name.
+a publisher contract without its language; a new user or record without a name; automatic mail of a user who is no
+``system``.
 """
 
 import unicodedata
@@ -64,6 +65,7 @@ class UserEntry:
     give: frozenset[Role] = frozenset()
     take: frozenset[Role] = frozenset()
     aliases: tuple[str, ...] | None = None
+    accept_automatic: bool | None = None
 
     @classmethod
     def read(
@@ -77,6 +79,7 @@ class UserEntry:
         give: Sequence[str] = (),
         take: Sequence[str] = (),
         aliases: Sequence[str] | None = None,
+        accept_automatic: bool | None = None,
     ) -> "UserEntry":
         """Read what was typed; ``language=""`` takes the language away."""
         given, taken = _roles(give), _roles(take)
@@ -91,6 +94,7 @@ class UserEntry:
             give=given,
             take=taken,
             aliases=_unless_none(_addresses, aliases),
+            accept_automatic=accept_automatic,
         )
 
     def apply(self, before: User | None) -> User:
@@ -98,6 +102,8 @@ class UserEntry:
         kind = self.kind or (before.kind if before else UserKind.PERSON)
         email = before.email if before else self.email
         roles = self.roles if self.roles is not None else before.roles if before else DEFAULT_ROLES[kind]
+        if self.accept_automatic and self.roles is None:
+            roles |= {Role.RECORD_ACTIVITIES}  # without it none of that mail would be kept
         aliases = self.aliases if self.aliases is not None else before.aliases if before else ()
         if email in aliases:
             raise BadInput(f"{email} is the user's main address: it needs no alias")
@@ -109,7 +115,17 @@ class UserEntry:
             enabled=before.enabled if before else True,
             roles=(roles | self.give) - self.take,
             aliases=tuple(sorted(aliases)),
+            accept_automatic=self._automatic(email, kind, before),
         )
+
+    def _automatic(self, email: str, kind: UserKind, before: User | None) -> bool:
+        wanted = before.accept_automatic if before and self.accept_automatic is None else bool(self.accept_automatic)
+        if wanted and kind is not UserKind.SYSTEM:
+            raise BadInput(
+                f"{email} is of kind {kind.value}: automatic mail is taken from users of kind "
+                f"{UserKind.SYSTEM.value} only (--kind {UserKind.SYSTEM.value}, or --no-accept-automatic)"
+            )
+        return wanted
 
 
 def _roles(texts: Iterable[str]) -> frozenset[Role]:

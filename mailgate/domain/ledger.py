@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from mailgate.domain.record import RecordRef
-from mailgate.errors import Reason
+from mailgate.errors import Advice, Reason
 
 
 class Verdict(StrEnum):
@@ -42,5 +42,6 @@ class Outcome:
     verdict: Verdict
     reason: Reason | None = None
     value: str = ""  # the one value that the answer may name
+    advice: Advice | None = None
     ledger_id: str = ""
     activity: str | None = None

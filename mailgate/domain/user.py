@@ -48,3 +48,4 @@ class User:
     enabled: bool = True
     roles: frozenset[Role] = frozenset({Role.RECORD_ACTIVITIES})
     aliases: tuple[str, ...] = ()
+    accept_automatic: bool = False  # of kind ``system`` only: mail that says it is automatic is kept too

@@ -2,7 +2,8 @@
 
 A reply is one line of printable ASCII, at most 400 octets. The stable code ``[MG-...]`` stands right after the
 enhanced one (RFC 3463), so that no cutting on the way back to the sender loses it. Texts are fixed and hold at most
-one ``{value}``: the author's address, or the limit that was passed. The class digit is computed from the code.
+one ``{value}``: the author's address, or the limit that was passed. A piece of advice may follow, then the help page.
+The class digit is computed from the code.
 
 A ``Deferred`` of a reason that is normally permanent keeps subject, detail, text and stable code:
 550 becomes 450, 554 451, 552 452.
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from mailgate.domain.address import printable
 from mailgate.domain.ledger import Outcome, Verdict
-from mailgate.errors import Deferred, Reason, Refused
+from mailgate.errors import Advice, Deferred, Reason, Refused
 
 MAX_LINE = 400  # octets, without the line end
 PERMANENT = 500
@@ -74,6 +75,8 @@ ROWS: Mapping[Reason, Row] = {
     Reason.TOO_MANY_RECIPIENTS: Row(452, "5.3", "MG-RCPTS", "A mail may have {value} recipients at most."),
 }
 
+ADVICE: Mapping[Advice, str] = {Advice.ATTACH: "To log somebody else's mail, attach it to one of yours."}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replies:
@@ -86,7 +89,8 @@ class Replies:
 
     def refusal(self, no: Refused | Deferred) -> Reply:
         """Say no to a recipient or a mail."""
-        return self._say(ROWS[no.reason], self._shown(no.reason, no.value), soft=isinstance(no, Deferred))
+        shown = self._shown(no.reason, no.value)
+        return self._say(ROWS[no.reason], shown, no.advice, soft=isinstance(no, Deferred))
 
     def outcome(self, outcome: Outcome) -> Reply:
         """Say what became of a mail at one recipient."""
@@ -96,7 +100,7 @@ class Replies:
         if outcome.verdict is Verdict.DUPLICATE:
             return self._say(ROWS[reason], outcome.ledger_id)
         shown = self._shown(reason, outcome.value)
-        return self._say(ROWS[reason], shown, soft=outcome.verdict is Verdict.DEFERRED)
+        return self._say(ROWS[reason], shown, outcome.advice, soft=outcome.verdict is Verdict.DEFERRED)
 
     def _shown(self, reason: Reason, value: str) -> str:
         limits = {
@@ -105,10 +109,12 @@ class Replies:
         }
         return str(limits[reason]) if reason in limits else printable(value)
 
-    def _say(self, row: Row, value: str, *, soft: bool = False) -> Reply:
+    def _say(self, row: Row, value: str, advice: Advice | None = None, *, soft: bool = False) -> Reply:
         code = _SOFT.get(row.code, row.code) if soft else row.code
         parts = [f"{code // 100}.{row.detail}"] if row.detail else []
         parts += [f"[{row.stable}]", row.text.format(value=value or "?")]
+        if advice:
+            parts.append(ADVICE[advice])
         if row.code >= PERMANENT and self.help_url:
             parts.append(self.help_url)
         return Reply(code, _one_line(" ".join(parts)))

@@ -71,6 +71,7 @@ class Directory:
             enabled=row.enabled,
             roles=frozenset(Role(role) for role in roles),
             aliases=tuple(sorted(set(emails) - {row.email})),
+            accept_automatic=row.accept_automatic,
         )
 
     def known(self, seen_from: RecordRef, emails: Collection[str]) -> Mapping[str, Known]:

@@ -9,6 +9,7 @@
     receipt      (record, identity) -> kept | deleted | erased: outlives its activity, so that a mail comes once
     removal      who took an activity away, when and why; never what it held
     ledger       one row per recipient verdict;  audit: who changed an address, a record, a user
+    pending_sender --> address: whose mail is put off until they are users
 
 What people sent is in ``mail``, ``piece``, ``reading`` and what hangs on it, and in ``activity`` with its notes and
 content: the triggers of ``store.triggers`` keep all of that as it was written, save for hand-made activities.
@@ -38,6 +39,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    false,
     text,
 )
 
@@ -98,6 +100,7 @@ user_account = Table(
     Column("language", String(2)),
     Column("enabled", Boolean, nullable=False),
     Column("created_at", Utc, nullable=False),
+    Column("accept_automatic", Boolean, nullable=False, server_default=false()),
 )
 
 # every address that may write as the user, the main one too: unique over all users
@@ -422,6 +425,20 @@ ledger = Table(
     Column("count", Integer, nullable=False),
     Column("bucket", Text, unique=True),  # relay, reason, verdict and minute of the bounded rows; else null
     Index("ix_ledger_record", "record", "at"),
+)
+
+# authors who wait to be registered: bounded, and aged out (store.pending)
+pending_sender = Table(
+    "pending_sender",
+    metadata,
+    Column("address_id", ForeignKey("address.id", ondelete="CASCADE"), primary_key=True),
+    Column("relay", Text, primary_key=True),
+    Column("envelope_from", Text, primary_key=True),
+    Column("email", Text, primary_key=True, index=True),
+    Column("queue_id", Text),
+    Column("tries", Integer, nullable=False),
+    Column("first_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
 )
 
 audit = Table(

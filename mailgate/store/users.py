@@ -235,7 +235,13 @@ def _update(connection: Connection, changes: Sequence[UserChange]) -> dict[int, 
 
 
 def _columns(user: User) -> dict[str, object]:
-    return {"name": user.name, "kind": user.kind, "language": user.language, "enabled": user.enabled}
+    return {
+        "name": user.name,
+        "kind": user.kind,
+        "language": user.language,
+        "enabled": user.enabled,
+        "accept_automatic": user.accept_automatic,
+    }
 
 
 def _replace_lists(connection: Connection, ids: Mapping[int, User], old: Collection[int]) -> None:
@@ -275,6 +281,7 @@ def _users(connection: Connection, ids: Collection[int]) -> dict[int, StoredUser
                 enabled=row.enabled,
                 roles=frozenset(Role(role) for role in roles.get(row.id, ())),
                 aliases=tuple(sorted(email for email in aliases.get(row.id, ()) if email != row.email)),
+                accept_automatic=row.accept_automatic,
             ),
         )
         for row in rows

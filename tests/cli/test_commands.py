@@ -155,6 +155,7 @@ def test_users_as_json_and_as_text(world: Run) -> None:
         "enabled": True,
         "roles": ["record_activities"],
         "aliases": ["a.muster@muster.example"],
+        "accept_automatic": False,
     }
     assert [one["email"] for one in world("user", "list", "--json").facts] == [ANNA, LUCA]
     assert world("user", "list").out.splitlines()[0].split("\t") == [

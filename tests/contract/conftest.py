@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pytest
@@ -12,7 +12,7 @@ from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.record import RecordRef
 from mailgate.domain.removal import ReceiptState
 from mailgate.errors import Reason
-from mailgate.ports import Archive, Directory, Notices, Speakers
+from mailgate.ports import Archive, Directory, Notices, PendingSenders, Speakers
 from mailgate.store import archive as archive_module
 from mailgate.store import register, tables
 from mailgate.store.archive import raw_bytes
@@ -20,9 +20,10 @@ from mailgate.store.database import Database, open_database
 from mailgate.store.directory import Directory as StoreDirectory
 from mailgate.store.identifiers import new_id
 from mailgate.store.notices import Notices as StoreNotices
+from mailgate.store.pending import PendingSenders as StorePendingSenders
 from mailgate.store.removal import delete_content
 from mailgate.store.speakers import Speakers as StoreSpeakers
-from tests.fakes import FakeArchive, FakeDirectory, FakeNotices, FakeSpeakers
+from tests.fakes import FakeArchive, FakeDirectory, FakeNotices, FakePendingSenders, FakeSpeakers
 from tests.store.seeding import rows, seed
 from tests.worlds import DOMAIN, NOW, World
 
@@ -48,6 +49,8 @@ class Backend(Protocol):
     def speakers(self) -> Speakers: ...
     @property
     def notices(self) -> Notices: ...
+    @property
+    def pending(self) -> PendingSenders: ...
     def activities(self) -> Sequence[Seen]: ...
     def mails(self) -> int: ...
     def ledger(self) -> Sequence[LedgerEntry]: ...
@@ -64,6 +67,7 @@ class FakeBackend:
         self.archive = FakeArchive()
         self.speakers = FakeSpeakers(world)
         self.notices = FakeNotices(world)
+        self.pending = FakePendingSenders(world)
 
     def activities(self) -> Sequence[Seen]:
         return [
@@ -107,6 +111,7 @@ class StoreBackend:
         self.archive = archive_module.Archive(database)
         self.speakers = StoreSpeakers(database)
         self.notices = StoreNotices(database)
+        self.pending = StorePendingSenders(database, keep=timedelta(days=30), queue_days={})
 
     def activities(self) -> Sequence[Seen]:
         with self.database.read() as connection:

@@ -51,6 +51,7 @@ def _user(connection: Connection, user: Any) -> int:
         language=user.language.value if user.language else None,
         enabled=user.enabled,
         created_at=DAY,
+        accept_automatic=user.accept_automatic,
     )
     for email in (user.email, *user.aliases):
         connection.execute(insert(tables.user_address), {"email": email, "user_id": number})

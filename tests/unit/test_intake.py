@@ -1,56 +1,23 @@
 """The path of a mail, over a directory and an archive in memory: each rule with the answer it leads to."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
 from mailgate.domain import routing
 from mailgate.domain.ledger import Outcome, Verdict
-from mailgate.domain.mail import Addressee, Delivery, Envelope
+from mailgate.domain.mail import Envelope
 from mailgate.domain.record import AddressState, Edition, RecordKind, RecordRef, RecordState
 from mailgate.domain.trust import Relay, SenderPair
 from mailgate.errors import Deferred, Reason, Refused
-from mailgate.intake import HARD, Intake, Policy
-from tests.fakes import FakeArchive, FakeAuthenticator, FakeDirectory
-from tests.worlds import ANNA, CAMPAIGN, CUSTOMER, DOMAIN, EMPTY, NOW, WORLD, World, address
+from mailgate.intake import HARD
+from tests.desk import ADDRESS, MAIL, POLICY, RELAY, Desk
+from tests.fakes import FakeArchive
+from tests.worlds import ANNA, CAMPAIGN, CUSTOMER, DOMAIN, EMPTY, NOW, WORLD, address
 
-RELAY = Relay(name="office", networks=(ip_network("10.0.0.0/8"),), unix=True)
-POLICY = Policy(domain=DOMAIN, relays=(RELAY,))
-ADDRESS = f"aaaa@{DOMAIN}"
 CAME = Envelope(relay=RELAY, sender=ANNA.email, addressees=())
-
-MAIL = (
-    "Received: from pc by mta (Postfix) with ESMTPSA id 4bKxyz; Sun, 22 Nov 2026 12:00:00 +0000\r\n"
-    "From: Anna <anna@firma.example>\r\nTo: one@kunde.example\r\nSubject: Offerte\r\n"
-    "Date: Sun, 22 Nov 2026 11:00:00 +0000\r\nMessage-ID: <1@firma.example>\r\n\r\nGuten Tag\r\n"
-)
-
-
-@dataclass
-class Desk:
-    """An intake and what it works with."""
-
-    world: World = WORLD
-    policy: Policy = POLICY
-    archive: FakeArchive = field(default_factory=FakeArchive)
-    authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
-
-    def __post_init__(self) -> None:
-        self.directory = FakeDirectory(self.world)
-        self.intake = Intake(self.directory, self.archive, self.authenticator, self.policy, lambda: NOW)
-
-    def send(self, mail: str = MAIL, *, sender: str = ANNA.email, to: tuple[str, ...] = (ADDRESS,)) -> list[Outcome]:
-        addressees = tuple(self.intake.check_recipient(RELAY, recipient) for recipient in to)
-        return self.deliver(mail, sender, addressees)
-
-    def deliver(
-        self, mail: str, sender: str, addressees: tuple[Addressee, ...], *, chunked: bool = False
-    ) -> list[Outcome]:
-        envelope = Envelope(relay=RELAY, sender=sender, addressees=addressees)
-        delivery = Delivery(envelope=envelope, raw=mail.encode("latin-1"), received_at=NOW, chunked=chunked)
-        return list(self.intake.receive(delivery))
 
 
 # -- at connect -----------------------------------------------------------------------------------------------------

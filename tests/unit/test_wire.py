@@ -14,6 +14,7 @@ from mailgate.domain.content import Content
 from mailgate.domain.entry import Done, RowOutcome
 from mailgate.domain.ledger import LedgerEntry, Outcome, Verdict
 from mailgate.domain.mail import Document, Note
+from mailgate.domain.pending import PendingSender
 from mailgate.domain.record import AddressState, Record, RecordAddress, RecordRef, RoledRecord, RoledUser
 from mailgate.domain.removal import ReceiptState, Removed
 from mailgate.domain.user import Language, User
@@ -70,6 +71,17 @@ FULL = Activity(
     notes=(Note("signed", "It is signed."),),
 )
 
+WAITS = PendingSender(
+    email="new@a.example",
+    relay="office",
+    envelope_from="new@a.example",
+    record=CAMPAIGN,
+    queue_id="4bKxyz",
+    tries=2,
+    first_at=NOON,
+    last_at=NOON,
+)
+
 ACTIVITY_KEYS = """id record type topic origin read_only subject text html languages content sent_languages occurred_at
     recorded_at recorder envelope_from place due_on remind_on done done_at participants documents links message_id
     raw_sha256 raw_size trust notes"""
@@ -79,7 +91,12 @@ SHAPES: list[tuple[dict[str, Any], str]] = [
     (wire.activity(FULL), ACTIVITY_KEYS),
     (wire.record(Record(record=CAMPAIGN, name="H")),
      "record name language state email address last_activity relations contacts users"),
-    (wire.user(User(email="a@a.example", name="A")), "email name kind language enabled roles aliases"),
+    (wire.user(User(email="a@a.example", name="A")), "email name kind language enabled roles aliases accept_automatic"),
+    (
+        wire.registered(User(email="a@a.example", name="A"), ()),
+        "email name kind language enabled roles aliases accept_automatic waiting",
+    ),
+    (wire.pending(WAITS), "email relay envelope_from record queue_id tries first_at last_at until"),
     (wire.address(RecordAddress(address="x@y.example", record=CAMPAIGN, state=AddressState.OPEN, created_at=NOON)),
      "address record state created_at expires_at exposed_at last_used_at"),
     (wire.ledger(LedgerEntry(at=NOON, verdict=Verdict.KEPT)),
@@ -201,3 +218,15 @@ def test_moments_that_are_refused(text: str) -> None:
 def test_names_of_records_are_checked(read: Callable[[str], object]) -> None:
     with pytest.raises(BadInput, match="KIND:REF"):
         read("campaign")
+
+
+def test_each_mail_that_waited_is_hurried_once_and_only_by_what_postfix_calls_it() -> None:
+    on_another_record = replace(WAITS, record=CONTACT)
+    elsewhere = replace(WAITS, relay="exchange", queue_id="4bK;reboot")
+    nameless = replace(WAITS, relay="exchange", queue_id=None)
+    shown = wire.registered(User(email="a@a.example", name="A"), [WAITS, on_another_record, elsewhere, nameless])
+    assert shown["waiting"] == [
+        {"relay": "office", "queue_id": "4bKxyz", "hurry": "postqueue -i 4bKxyz"},
+        {"relay": "exchange", "queue_id": "4bK;reboot", "hurry": None},
+        {"relay": "exchange", "queue_id": None, "hurry": None},
+    ]

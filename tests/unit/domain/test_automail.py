@@ -1,10 +1,10 @@
-"""Bounces, loops and machine mail are refused; what proves nothing passes."""
+"""Bounces, loops and reports are refused; what proves nothing passes; automatic mail says so."""
 
 import time
 
 import pytest
 
-from mailgate.domain.automail import MAX_RECEIVED, QUESTIONS, check
+from mailgate.domain.automail import MAX_RECEIVED, QUESTIONS, REPORTS, check, says_it_is_automatic
 from mailgate.domain.header import split
 from mailgate.errors import Reason, Refused
 
@@ -18,6 +18,10 @@ def verdict(block: bytes = FROM, sender: str = "anna@legit.test") -> Reason | No
     except Refused as refusal:
         return refusal.reason
     return None
+
+
+def automatic(block: bytes) -> bool:
+    return says_it_is_automatic(split(FROM + block + b"\r\nAuto-Submitted: auto-replied\r\n"))
 
 
 def test_an_ordinary_mail_passes() -> None:
@@ -47,7 +51,7 @@ def test_the_null_sender_is_a_bounce() -> None:
     ],
 )
 def test_auto_submitted_other_than_no_is_machine_mail(value: bytes) -> None:
-    assert verdict(FROM + b"Auto-Submitted:" + value + b"\r\n") is Reason.MACHINE_MAIL
+    assert automatic(b"Auto-Submitted:" + value + b"\r\n")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,7 @@ def test_auto_submitted_other_than_no_is_machine_mail(value: bytes) -> None:
     ],
 )
 def test_auto_submitted_no_is_a_persons_mail(value: bytes) -> None:
-    assert verdict(FROM + b"Auto-Submitted:" + value + b"\r\n") is None
+    assert not automatic(b"Auto-Submitted:" + value + b"\r\n")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +82,48 @@ def test_auto_submitted_no_is_a_persons_mail(value: bytes) -> None:
     ],
 )
 def test_any_auto_submitted_field_counts(block: bytes) -> None:
-    assert verdict(FROM + block) is Reason.MACHINE_MAIL
+    assert automatic(block)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b" multipart/report; report-type=" + report for report in REPORTS),
+        b' Multipart/Report; boundary="x"; Report-Type="Delivery-Status"',
+        b" multipart/report;\r\n\treport-type=disposition-notification;\r\n\tboundary=x",
+        b" multipart/report (a comment); report-type = (another) feedback-report",
+        b'multipart/report; boundary="a;b"; report-type=delivery-status',
+        b"multipart/report;boundary=x;report-type=delivery-status",
+    ],
+)
+def test_a_mail_that_is_a_report_is_machine_mail_whoever_sends_it(value: bytes) -> None:
+    assert verdict(FROM + b"Content-Type:" + value + b"\r\n") is Reason.MACHINE_MAIL
+    assert verdict(FROM + b"Content-Type: text/plain\r\ncontent-type :" + value + b"\r\n") is Reason.MACHINE_MAIL
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b" multipart/report",
+        b" multipart/report; report-type=other",
+        b' multipart/report; boundary="; report-type=delivery-status"',
+        b' multipart/report; name="x\\"; report-type=delivery-status"',
+        b" multipart/mixed; report-type=delivery-status",
+        b" multipart/reports; report-type=delivery-status",
+        b" message/delivery-status; report-type=delivery-status",
+        b" text/plain",
+        b"",
+        b" multipart/report; " + b";=" * 3000 + b"; report-type=delivery-status",  # beyond what is read
+    ],
+)
+def test_what_is_no_report_is_a_persons_mail(value: bytes) -> None:
+    assert verdict(FROM + b"Content-Type:" + value + b"\r\n") is None
+
+
+def test_a_report_that_a_person_forwards_is_theirs_to_keep() -> None:
+    body = b"--x\r\nContent-Type: multipart/report; report-type=delivery-status\r\n\r\n"
+    block = FROM + b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n' + body
+    assert verdict(block) is None
 
 
 @pytest.mark.parametrize(
@@ -92,8 +137,6 @@ def test_any_auto_submitted_field_counts(block: bytes) -> None:
         b"X-Auto-Submitted: auto-generated",
         b"X-Autoreply: yes",
         b"List-Id: <list.legit.test>",
-        b"Content-Type: multipart/report; report-type=delivery-status",
-        b"Content-Type: multipart/report; report-type=disposition-notification",
         b"Subject: Auto-Submitted: auto-generated",
         b"Subject: x\r\n Auto-Submitted: auto-generated",
         b"Return-Path: <>",
@@ -101,6 +144,7 @@ def test_any_auto_submitted_field_counts(block: bytes) -> None:
 )
 def test_what_proves_nothing_alone_passes(block: bytes) -> None:
     assert verdict(FROM + block + b"\r\n") is None
+    assert not automatic(block + b"\r\n")
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, None), (MAX_RECEIVED, None), (MAX_RECEIVED + 1, Reason.LOOP)])
@@ -134,7 +178,7 @@ def test_an_author_that_cannot_be_read_is_not_judged_here(block: bytes) -> None:
 
 
 def test_the_first_question_that_fits_gives_the_answer() -> None:
-    block = b"Received: x\r\n" * 60 + FROM + b"Auto-Submitted: auto-replied\r\n"
+    block = b"Received: x\r\n" * 60 + FROM + b"Content-Type: multipart/report; report-type=delivery-status\r\n"
     assert verdict(block, "") is Reason.BOUNCE
     assert verdict(block) is Reason.LOOP
     assert {question.reason for question in QUESTIONS} == {Reason.BOUNCE, Reason.LOOP, Reason.MACHINE_MAIL}
@@ -143,6 +187,8 @@ def test_the_first_question_that_fits_gives_the_answer() -> None:
 def test_floods_take_linear_time() -> None:
     started = time.monotonic()
     assert verdict(b"Received: x\r\n" * 100_000 + FROM) is Reason.LOOP
-    assert verdict(FROM + b"Auto-Submitted: " + b"(" * 1_000_000 + b"\r\n") is Reason.MACHINE_MAIL
-    assert verdict(FROM + b"Auto-Submitted: no\r\n" * 100_000) is None
+    assert automatic(b"Auto-Submitted: " + b"(" * 1_000_000 + b"\r\n")
+    assert not automatic(b"Auto-Submitted: no\r\n" * 100_000)
+    assert verdict(FROM + b"Content-Type: multipart/report" + b';"' * 1_000_000 + b"\r\n") is None
+    assert verdict(FROM + b'Content-Type: multipart/report; "\r\n' * 10_000) is None
     assert time.monotonic() - started < 30
