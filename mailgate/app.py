@@ -347,7 +347,8 @@ def _open_listeners(
 def _tls_files(settings: Settings) -> TlsFiles | None:
     if settings.smtp.tls_cert is None or settings.smtp.tls_key is None:
         return None
-    return TlsFiles(settings.smtp.tls_cert, settings.smtp.tls_key)
+    wanted = any(relay.client_certificates for relay in settings.relays)
+    return TlsFiles(settings.smtp.tls_cert, settings.smtp.tls_key, settings.smtp.tls_client_ca if wanted else None)
 
 
 def _unready_in_time(probe: ThreadPoolExecutor, why_not: Callable[[], str | None]) -> str | None:

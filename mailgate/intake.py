@@ -34,7 +34,7 @@ Tell = Callable[[str, str], None]
 # never softened: a loop or a smuggling attempt is no better later
 HARD = frozenset({Reason.LOOP, Reason.BARE_NEWLINE})
 # nobody did wrong: never more than a deferral
-PASSING = frozenset({Reason.BUSY, Reason.TOO_MANY_RECIPIENTS})
+PASSING = frozenset({Reason.BUSY, Reason.TOO_MANY_RECIPIENTS, Reason.DNS})
 # nothing can be written now, so the ledger can't tell of it: the log and the counter do
 UNWRITABLE = frozenset({Reason.STORE_DOWN, Reason.DISK_FULL})
 # seen only by who holds a right address: such rows need no bounds
@@ -354,10 +354,10 @@ class Intake:
         raise Refused(Reason.NOT_BELIEVED, said.author)
 
     def _vouched(self, said: Authorship) -> Evidence:
-        login = vouching.login(said)
-        owner = self._directory.find_user(login) if login else None
-        owned = {login, owner.email, *owner.aliases} if owner else {login}
-        return vouching.examine(said, self.policy.pairs, login, owned)
+        logins = vouching.logins(said, self.policy.own_domains)
+        owners = [owner for login in logins if (owner := self._directory.find_user(login))]
+        owned = {*logins, *(email for owner in owners for email in (owner.email, *owner.aliases))}
+        return vouching.examine(said, self.policy.pairs, logins, owned)
 
     def _user(self, wrote: str) -> User:
         user = self._directory.find_user(wrote)

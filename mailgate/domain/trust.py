@@ -11,7 +11,7 @@ Each relay is registered with the one kind of proof that counts for it; nothing 
 The two latter are found out by the ``Authenticator`` (``ports``); what it says is weighed in ``intake``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -43,7 +43,7 @@ class Relay:
     the place of its stamp is counted, and with ``login`` the Received field that carries the login. ``sealers`` are
     the domains (folded) whose ARC seals count. A client in ``proxies`` hands over another's address (PROXY protocol or
     XCLIENT) and is this relay, whatever address it hands over. ``client_certificates`` are DNS names, folded: only a
-    client with a certificate for one of them is this relay.
+    client that shows a certificate for one of them is this relay.
     """
 
     name: str
@@ -83,12 +83,49 @@ class SenderPair:
     author: str
 
 
-def relay_at(relays: Sequence[Relay], peer: IPv4Address | IPv6Address | None) -> Relay | None:
-    """Name the first registered relay at this address; ``None`` as peer means our unix socket.
+def relay_at(
+    relays: Sequence[Relay], peer: IPv4Address | IPv6Address | None, certificate_names: Set[str] = frozenset()
+) -> Relay | None:
+    """Name the registered relay that speaks from here; ``None`` as peer means our unix socket.
+
+    ``certificate_names`` are the DNS names (folded) of the certificate that it showed, once that was verified.
+    """
+    return shown_by(relays_at(relays, peer), certificate_names)
+
+
+def relays_at(relays: Sequence[Relay], peer: IPv4Address | IPv6Address | None) -> tuple[Relay, ...]:
+    """Name all that a client may be by where it speaks from; at a registered proxy that is the proxy's relay alone.
 
     An IPv4 client of a dual-stack listener shows as ``::ffff:a.b.c.d`` and is met under its IPv4 address.
     """
     if peer is None:
-        return next((relay for relay in relays if relay.unix), None)
-    plain = peer.ipv4_mapped or peer if isinstance(peer, IPv6Address) else peer
-    return next((relay for relay in relays if any(plain in network for network in relay.networks)), None)
+        return tuple(relay for relay in relays if relay.unix)
+    behind = next((relay for relay in relays if is_proxy(relay, peer)), None)
+    return (behind,) if behind else tuple(relay for relay in relays if _holds(relay.networks, peer))
+
+
+def shown_by(relays: Sequence[Relay], certificate_names: Set[str]) -> Relay | None:
+    """Choose the first of these relays that needs no certificate, or of which one was shown."""
+    return next(
+        (
+            relay
+            for relay in relays
+            if not relay.client_certificates or not relay.client_certificates.isdisjoint(certificate_names)
+        ),
+        None,
+    )
+
+
+def is_proxy(relay: Relay, peer: IPv4Address | IPv6Address | None) -> bool:
+    """Say whether this is the address of a proxy that hands over clients' addresses for the relay."""
+    return peer is not None and _holds(relay.proxies, peer)
+
+
+def plain(peer: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Give an IPv4 address that is written as an IPv6 one (``::ffff:a.b.c.d``) as what it is."""
+    return peer.ipv4_mapped or peer if isinstance(peer, IPv6Address) else peer
+
+
+def _holds(networks: Sequence[IPv4Network | IPv6Network], peer: IPv4Address | IPv6Address) -> bool:
+    met = plain(peer)
+    return any(met in network for network in networks)

@@ -176,7 +176,8 @@ def _relay_contradictions(relays: tuple[Relay, ...]) -> Iterator[str]:
                     f"relays.{relay.name}.networks: {shown(network)} would never match, relay {owner} comes first "
                     "and holds it: put the narrower network first"
                 )
-        claimed |= dict.fromkeys(relay.networks, relay.name)
+        if not relay.client_certificates:  # without one of them a client there may be a relay further down
+            claimed |= dict.fromkeys(relay.networks, relay.name)
 
 
 # which keys of a relay mean something with which kinds of trust

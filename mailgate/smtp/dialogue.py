@@ -1,7 +1,7 @@
 """What is said to one client, command by command.
 
 SMTP (RFC 5321) and LMTP (RFC 2033) with PIPELINING (2920), CHUNKING (3030), SIZE (1870), 8BITMIME (6152), SMTPUTF8
-(6531), ENHANCEDSTATUSCODES (2034) and STARTTLS (3207).
+(6531), ENHANCEDSTATUSCODES (2034) and STARTTLS (3207); XCLIENT for registered proxies.
 
 Refuses: lines that end with a bare LF, hold control characters or pass 4,096 octets; commands out of order; mails by
 their SIZE. What a bug of ours hit is deferred (451) and the connection goes on. After ten errors of the protocol in a
@@ -20,10 +20,10 @@ from functools import partial
 from mailgate import events
 from mailgate.domain.ledger import Outcome
 from mailgate.domain.mail import Addressee
-from mailgate.domain.trust import Relay
 from mailgate.errors import Deferred, Reason, Refused
-from mailgate.smtp import arguments, receiving, replies
+from mailgate.smtp import arguments, proxy, receiving, replies, strangers, xclient
 from mailgate.smtp.arguments import BadArgument
+from mailgate.smtp.caller import Caller
 from mailgate.smtp.receiving import FarTooLarge, Transaction
 from mailgate.smtp.replies import Reply
 from mailgate.smtp.shared import Shared
@@ -48,15 +48,24 @@ _ENDS = (Hangup, LineTooLong, TimeoutError, Goodbye)
 
 
 class Dialogue:
-    """The state of one connection. ``start_tls`` does the handshake and raises ``Hangup`` where it fails."""
+    """The state of one connection.
+
+    ``start_tls`` does the handshake and gives the names of the client's certificate; ``Hangup`` where it fails.
+    """
 
     def __init__(
-        self, shared: Shared, relay: Relay, wire: Wire, start_tls: Callable[[], Awaitable[None]], *, lmtp: bool
+        self,
+        shared: Shared,
+        caller: Caller,
+        wire: Wire,
+        start_tls: Callable[[], Awaitable[frozenset[str]]],
+        *,
+        lmtp: bool,
     ) -> None:
         self.idle = False  # waits for a command, with no mail begun
         self._shared = shared
         self._limits = shared.limits
-        self._relay = relay
+        self._caller = caller
         self._wire = wire
         self._start_tls = start_tls
         self._lmtp = lmtp
@@ -85,7 +94,7 @@ class Dialogue:
         if last_words:
             self._wire.say(last_words)
         if last_words not in {None, replies.SHUTTING_DOWN}:
-            events.protocol_trouble(relay=self._relay.name, what=str(last_words))
+            events.protocol_trouble(relay=self._caller.relay_name, what=str(last_words))
         await self._wire.flush()
 
     def settling_seconds(self) -> float:
@@ -119,10 +128,15 @@ class Dialogue:
             b"HELP": self._help,
             b"QUIT": self._quit,
             b"STARTTLS": self._starttls,
+            b"XCLIENT": self._xclient,
+            b"PROXY": self._proxy,
         }
 
+    def _greeting(self) -> str:
+        return f"220 {self._shared.hostname} {'LMTP' if self._lmtp else 'ESMTP'} mailgate"
+
     async def _talk(self) -> None:
-        self._wire.say(f"220 {self._shared.hostname} {'LMTP' if self._lmtp else 'ESMTP'} mailgate")
+        self._wire.say(self._greeting())
         while True:
             if self._shared.draining and self._mail is None and self.settling_seconds() <= 0:
                 raise Goodbye(replies.SHUTTING_DOWN)
@@ -145,6 +159,8 @@ class Dialogue:
             self.idle = False
 
     async def _obey(self, line: bytes) -> None:
+        if line == proxy.V2[:2] and self._wire.goes_on_with(proxy.V2[2:]):
+            raise Goodbye(replies.NO_PROXY)
         if not line.endswith(b"\r\n") or _CONTROL.search(line, 0, len(line) - 2):
             raise BadArgument(replies.BAD_LINE)
         verb, _, argument = line[:-2].partition(b" ")
@@ -188,7 +204,8 @@ class Dialogue:
         self._greet(argument)
         size = "SIZE" if self._shared.soft else f"SIZE {self._limits.max_size}"
         starttls = ["STARTTLS"] if self._shared.certificates and not self._tls else []
-        said = ["8BITMIME", "SMTPUTF8", "PIPELINING", "CHUNKING", size, *starttls, "ENHANCEDSTATUSCODES"]
+        handing = [f"XCLIENT {' '.join(xclient.ATTRIBUTES)}"] if self._caller.may_hand_over else []
+        said = ["8BITMIME", "SMTPUTF8", "PIPELINING", "CHUNKING", size, *starttls, *handing, "ENHANCEDSTATUSCODES"]
         lines = [self._shared.hostname, *said]
         self._accept(*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}")
 
@@ -200,7 +217,13 @@ class Dialogue:
         if not argument.strip():
             raise BadArgument(replies.BAD_SYNTAX)
         self._drop_mail()
+        self._caller.greets(argument)
         self._greeted = True
+
+    def _begin_anew(self) -> None:
+        self._drop_mail()
+        self._caller.forget_greeting()
+        self._greeted = False
 
     async def _rset(self, argument: bytes) -> None:
         _want_nothing(argument)
@@ -234,10 +257,28 @@ class Dialogue:
             raise BadArgument(replies.BAD_SEQUENCE)
         await self._wire.flush()
         self._wire.forget()
-        self._drop_mail()
-        self._greeted = False
-        await self._start_tls()
+        self._begin_anew()
+        self._caller.certificate_names = await self._start_tls()
         self._tls = True
+
+    # -- proxies ----------------------------------------------------------------------------------------------------
+
+    async def _xclient(self, argument: bytes) -> None:
+        if not self._caller.may_hand_over:
+            raise BadArgument(replies.NO_XCLIENT)
+        if self._mail:
+            raise BadArgument(replies.BAD_SEQUENCE)
+        told = xclient.told(argument)
+        self._caller.hand_over_helo(told.helo)
+        if told.has_address and not self._caller.hand_over(told.address):
+            strangers.count_busy(self._shared, self._caller)
+            raise Goodbye(replies.TOO_MANY_CONNECTIONS)
+        self._begin_anew()
+        self._accept(self._greeting())
+
+    async def _proxy(self, _argument: bytes) -> None:
+        """End it: a header comes first, from a registered proxy. Whoever sent this one, it isn't believed."""
+        raise Goodbye(replies.NO_PROXY)
 
     # -- the envelope -----------------------------------------------------------------------------------------------
 
@@ -245,6 +286,10 @@ class Dialogue:
         if self._mail or not self._greeted:
             raise BadArgument(replies.BAD_SEQUENCE)
         said = arguments.mail_from(argument)
+        relay = self._caller.relay
+        if relay is None:
+            self._want_certificate()
+            return
         if said.size > self._limits.max_size:
             self._turn_down(Reason.TOO_LARGE)
             return
@@ -252,13 +297,23 @@ class Dialogue:
         if hold is None:
             self._turn_down(Reason.BUSY)
             return
-        self._mail = Transaction(said, hold, self._limits)
+        self._mail = Transaction(said, hold, self._limits, relay, self._caller.client())
         self._accept(replies.SENDER_OK)
 
+    def _want_certificate(self) -> None:
+        """Say no to who could only be a relay whose certificate has not been shown."""
+        if self._shared.certificates and not self._tls:
+            events.protocol_trouble(relay=self._caller.relay_name, what=str(replies.TLS_NEEDED))
+            self._protest(replies.TLS_NEEDED_SOFTLY if self._shared.soft else replies.TLS_NEEDED)
+            return
+        events.turned_away(peer=self._caller.name, reason=Reason.BAD_RELAY)
+        self._shared.intake.turn_away(self._caller.relay_name, Reason.BAD_RELAY)
+        self._protest(self._shared.replies.uncertified(soft=self._shared.soft))
+
     def _turn_down(self, reason: Reason) -> None:
-        self._shared.intake.turn_away(self._relay.name, reason)
+        self._shared.intake.turn_away(self._caller.relay_name, reason)
         reply = self._no(reason)
-        events.turned_down(relay=self._relay.name, reason=reason, deferred=reply.code < replies.PERMANENT)
+        events.turned_down(relay=self._caller.relay_name, reason=reason, deferred=reply.code < replies.PERMANENT)
         self._wire.say(reply)
 
     async def _rcpt_to(self, argument: bytes) -> None:
@@ -277,7 +332,7 @@ class Dialogue:
 
     async def _check(self, mail: Transaction, recipient: str) -> None:
         try:
-            mail.addressees.append(await self._look_up(recipient, mail.said.sender))
+            mail.addressees.append(await self._look_up(mail, recipient))
         except (Refused, Deferred) as no:
             reply = self._shared.replies.refusal(no)
             if no.reason in _NOT_THEIRS:
@@ -287,17 +342,17 @@ class Dialogue:
         else:
             self._accept(replies.RECIPIENT_OK)
 
-    async def _look_up(self, recipient: str, sender: str) -> Addressee:
+    async def _look_up(self, mail: Transaction, recipient: str) -> Addressee:
         try:
             async with asyncio.timeout(self._limits.store_seconds):
-                return await self._shared.in_thread(partial(self._addressee, recipient, sender))
+                return await self._shared.in_thread(partial(self._addressee, mail, recipient))
         except TimeoutError:
-            events.protocol_trouble(relay=self._relay.name, what="a look-up took too long")
+            events.protocol_trouble(relay=self._caller.relay_name, what="a look-up took too long")
             raise Deferred(Reason.STORE_DOWN) from None
 
-    def _addressee(self, recipient: str, sender: str) -> Addressee:
+    def _addressee(self, mail: Transaction, recipient: str) -> Addressee:
         try:
-            return self._shared.intake.check_recipient(self._relay, recipient, sender)
+            return self._shared.intake.check_recipient(mail.relay, recipient, mail.said.sender)
         except (Refused, Deferred):
             raise
         except Exception as bug:  # noqa: BLE001 - a bug of ours is a 4xx
@@ -384,14 +439,14 @@ class Dialogue:
         events.replied(asyncio.get_running_loop().time() - began)
 
     async def _judged(self, mail: Transaction, came: datetime) -> tuple[Outcome, ...]:
-        envelope = mail.envelope(self._relay)
+        envelope = mail.envelope()
         judging = self._shared.store(mail, envelope, came)
         try:
-            async with asyncio.timeout(self._limits.store_seconds):
+            async with asyncio.timeout(self._shared.store_seconds(mail.relay)):
                 return await asyncio.shield(judging)
         except TimeoutError:
             # should it be kept after all, its next try is met as a duplicate
-            events.protocol_trouble(relay=self._relay.name, what="judging a mail took too long")
+            events.protocol_trouble(relay=self._caller.relay_name, what="judging a mail took too long")
             return receiving.all_deferred(envelope)
 
     def _tell(self, outcomes: tuple[Outcome, ...], *, each: bool) -> None:

@@ -29,11 +29,16 @@ class Limits:
     bad_recipient_seconds: float = 1
     max_errors: int = 10  # in a row, of the protocol
     max_line: int = 4096
+    proxy_seconds: float = 2  # until a registered proxy begins a PROXY header; then it is greeted
+    proxy_header_seconds: float = 5  # until the rest of the header is there
     threads: int = 32
+    slow_threads: int = 64  # for mails that may have to wait for the DNS
+    slow_wait_seconds: float = 20  # until one of these threads is free for a mail; then it is put off
+    proof_seconds: float = 40  # that looking for proof may take, besides ``store_seconds``: more than it takes itself
 
 
 class Peers:
-    """Who holds how many connections. Our unix socket counts as one peer."""
+    """Who holds how many connections, by address. Our unix socket counts as one peer."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -16,7 +16,7 @@ from typing import Protocol
 from mailgate import events
 from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope
-from mailgate.domain.trust import Relay
+from mailgate.domain.trust import Client, Relay
 from mailgate.errors import Reason
 from mailgate.smtp import datareader
 from mailgate.smtp.arguments import MailFrom
@@ -39,10 +39,15 @@ class FarTooLarge(Exception):
 
 
 class Transaction:
-    """From MAIL to the end of the mail. ``hold`` is released by whoever owns the transaction when it ends."""
+    """From MAIL to the end of the mail; ``relay`` and ``client`` are settled at MAIL.
 
-    def __init__(self, said: MailFrom, hold: Hold, limits: Limits) -> None:
+    ``hold`` is released by whoever owns the transaction when it ends.
+    """
+
+    def __init__(self, said: MailFrom, hold: Hold, limits: Limits, relay: Relay, client: Client) -> None:
         self.said = said
+        self.relay = relay
+        self.client = client
         self.addressees: list[Addressee] = []
         self.chunked = False  # a BDAT came
         self.failed = False  # a BDAT was refused: nothing but RSET helps
@@ -53,9 +58,11 @@ class Transaction:
         self._limits = limits
         self._began = asyncio.get_running_loop().time()
 
-    def envelope(self, relay: Relay) -> Envelope:
+    def envelope(self) -> Envelope:
         """Give the envelope as it is now."""
-        return Envelope(relay=relay, sender=self.said.sender, addressees=tuple(self.addressees))
+        return Envelope(
+            relay=self.relay, sender=self.said.sender, addressees=tuple(self.addressees), client=self.client
+        )
 
     def add(self, piece: bytes) -> None:
         """Take bytes of the mail, or only count them once it was dropped."""
@@ -147,6 +154,12 @@ def _settle(
     if reason:
         return receiver.turn_back(envelope, reason, datareader.head_of(raw), mail.size)
     return receiver.receive(Delivery(envelope=envelope, raw=raw, received_at=received_at, chunked=mail.chunked))
+
+
+def put_off(receiver: Receiver, mail: Transaction, envelope: Envelope, reason: Reason) -> tuple[Outcome, ...]:
+    """Have the intake put off a whole mail that nobody has the time to judge. Blocks; never raises."""
+    raw = mail.take_raw()
+    return _surely(envelope, lambda: receiver.turn_back(envelope, reason, datareader.head_of(raw), mail.size))
 
 
 def _surely(envelope: Envelope, work: Callable[[], tuple[Outcome, ...]]) -> tuple[Outcome, ...]:

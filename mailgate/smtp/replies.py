@@ -44,6 +44,8 @@ class Row:
 
 
 KEPT = Row(250, "0.0", "MG-KEPT", "{value}")
+# the relays at this address show certificates, and this client showed none of theirs
+UNCERTIFIED = Row(554, "7.1", "MG-RELAY", "Mail is taken from registered relays only: show a relay's certificate.")
 
 ROWS: Mapping[Reason, Row] = {
     Reason.DUPLICATE: Row(250, "0.0", "MG-DUPLICATE", "{value}"),
@@ -102,6 +104,10 @@ class Replies:
         shown = self._shown(reason, outcome.value)
         return self._say(ROWS[reason], shown, outcome.advice, soft=outcome.verdict is Verdict.DEFERRED)
 
+    def uncertified(self, *, soft: bool) -> Reply:
+        """Say at MAIL to a client that it is no registered relay without the right certificate."""
+        return self._say(UNCERTIFIED, "", soft=soft)
+
     def _shown(self, reason: Reason, value: str) -> str:
         limits = {
             Reason.TOO_LARGE: f"{self.max_size} octets at most, its header {self.max_header_size}",
@@ -149,6 +155,12 @@ BAD_SEQUENCE = Reply(503, "5.5.1 Not now: wrong order of commands")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4 Parameter not known")
 UTF8_NOT_DECLARED = Reply(553, "5.6.7 An address like this needs SMTPUTF8")
 TLS_FAILED = Reply(454, "4.7.0 TLS is not available")
+
+TLS_NEEDED = Reply(530, "5.7.0 Must issue a STARTTLS command first")
+TLS_NEEDED_SOFTLY = Reply(450, "4.7.0 Must issue a STARTTLS command first")
+NO_XCLIENT = Reply(550, "5.7.1 XCLIENT is for registered proxies, before anybody else's words")
+NO_PROXY = Reply(421, "4.7.0 A PROXY header is for registered proxies, before all else")
+BROKEN_PROXY = Reply(421, "4.7.0 Broken PROXY header")
 
 TOO_MANY_ERRORS = Reply(421, "4.7.0 Too many errors")
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0 [MG-BUSY] Too many connections from your address; try later")

@@ -1,6 +1,7 @@
 """Takes connections from the listeners, within the limits, until it is drained.
 
-At ``max_connections`` it stops accepting, and the kernel's backlog waits. A peer above its own cap is told 421. After
+At ``max_connections`` it stops accepting, and the kernel's backlog waits. A peer above its own cap is told 421; a
+registered proxy has none, the clients behind it have. After
 ``drain`` nobody new is taken, idle clients are told 421, who has just come may hand over one mail, and mails in flight
 get ``drain_seconds`` to finish.
 
@@ -12,20 +13,20 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 from mailgate import events
-from mailgate.errors import Reason
-from mailgate.smtp import replies
+from mailgate.domain import trust
+from mailgate.smtp import replies, strangers
+from mailgate.smtp.caller import Caller
 from mailgate.smtp.limits import InFlight, Limits, Peers
 from mailgate.smtp.listeners import BoundListener
 from mailgate.smtp.replies import Replies
-from mailgate.smtp.session import Peer, SmtpSession
-from mailgate.smtp.shared import STRANGER, MailIntake, Shared
+from mailgate.smtp.session import SmtpSession
+from mailgate.smtp.shared import MailIntake, Shared
 from mailgate.smtp.tls import Certificates, TlsFiles
 
-UNIX = "unix"
 _BREATH = 1.0  # seconds without accepting after the system ran out of something
 
 
@@ -56,9 +57,11 @@ class Server:
             hostname=hostname,
             certificates=Certificates(tls) if tls else None,
             in_flight=InFlight(limits.bytes_in_flight),
+            peers=Peers(limits.max_connections_per_peer),
             pool=ThreadPoolExecutor(limits.threads, thread_name_prefix="mail"),
+            slow_pool=ThreadPoolExecutor(limits.slow_threads, thread_name_prefix="proof"),
+            slow_room=asyncio.Semaphore(limits.slow_threads),
         )
-        self._peers = Peers(limits.max_connections_per_peer)
         self._sessions: set[SmtpSession] = set()
         self._beginning: set[asyncio.Task[None]] = set()
         self._accepting = False
@@ -102,7 +105,7 @@ class Server:
         cut_off = len(self._sessions)
         for session in tuple(self._sessions):
             session.cut_off()
-        self._shared.pool.shutdown(wait=False, cancel_futures=True)
+        self._shared.shut_down()
         await asyncio.sleep(0)  # for the transports to let go
         return cut_off
 
@@ -141,12 +144,13 @@ class Server:
         self._take(listener, client, address[0] if isinstance(address, tuple) else None)
 
     def _take(self, listener: BoundListener, client: socket.socket, host: str | None) -> None:
-        ip = _plain(host) if host else None
-        peer = Peer(str(ip) if ip else UNIX, self._shared.intake.relay_at(ip))
-        if not self._peers.enter(peer.name):
-            self._say_busy(client, peer)
+        ip = trust.plain(ip_address(host)) if host else None
+        relays = trust.relays_at(self._shared.intake.policy.relays, ip)
+        caller = Caller(address=ip, relays=relays, peers=self._shared.peers)
+        if not caller.count():
+            self._say_busy(client, caller)
             return
-        session = SmtpSession(self._shared, peer, self._ended, lmtp=listener.protocol == "lmtp")
+        session = SmtpSession(self._shared, caller, self._ended, lmtp=listener.protocol == "lmtp")
         self._sessions.add(session)
         events.connection_opened()
         if len(self._sessions) >= self._limits.max_connections:
@@ -165,19 +169,12 @@ class Server:
     def _ended(self, session: SmtpSession) -> None:
         if session in self._sessions:
             self._sessions.discard(session)
-            self._peers.leave(session.peer.name)
+            session.caller.count_off()
             events.connection_closed()
             self._accept_on()
 
-    def _say_busy(self, client: socket.socket, peer: Peer) -> None:
-        events.turned_away(peer=peer.name, reason=Reason.BUSY)
-        self._shared.intake.turn_away(peer.relay.name if peer.relay else STRANGER, Reason.BUSY)
+    def _say_busy(self, client: socket.socket, caller: Caller) -> None:
+        strangers.count_busy(self._shared, caller)
         with client, suppress(OSError):
             client.send(f"{replies.TOO_MANY_CONNECTIONS}\r\n".encode("ascii"))
             client.shutdown(socket.SHUT_WR)
-
-
-def _plain(host: str) -> IPv4Address | IPv6Address:
-    """Meet an IPv4 client of a dual-stack listener under its IPv4 address."""
-    ip = ip_address(host)
-    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip

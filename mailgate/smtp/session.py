@@ -11,24 +11,15 @@ the dialogue tests would show another version's changes.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from mailgate import events
-from mailgate.domain.trust import Relay
-from mailgate.smtp import replies, strangers
+from mailgate.smtp import proxy, replies, strangers, tls
+from mailgate.smtp.caller import Caller
 from mailgate.smtp.dialogue import Dialogue
 from mailgate.smtp.shared import Shared
 from mailgate.smtp.wire import Hangup, Wire
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who is connected: from where (``unix`` for our socket), and which relay that is, if any."""
-
-    name: str
-    relay: Relay | None
 
 
 class SmtpSession(SMTP):
@@ -36,9 +27,9 @@ class SmtpSession(SMTP):
 
     line_length_limit = 64 * 1024  # of the stream reader, which stops reading at twice this; the wire has its own
 
-    def __init__(self, shared: Shared, peer: Peer, on_end: Callable[["SmtpSession"], None], *, lmtp: bool) -> None:
+    def __init__(self, shared: Shared, caller: Caller, on_end: Callable[["SmtpSession"], None], *, lmtp: bool) -> None:
         self._shared = shared
-        self.peer = peer
+        self.caller = caller
         self._on_end = on_end
         self._lmtp = lmtp
         self._wire: Wire | None = None
@@ -60,7 +51,7 @@ class SmtpSession(SMTP):
         if seconds := self._settling_seconds():
             asyncio.get_running_loop().call_later(seconds, self.wind_up)
             return
-        idle = self._dialogue.idle if self._dialogue else self.peer.relay is None
+        idle = self._dialogue.idle if self._dialogue else not self.caller.relays
         if self._wire and self.transport and idle:
             self._wire.say(replies.SHUTTING_DOWN)
             self._wire.send()
@@ -69,7 +60,7 @@ class SmtpSession(SMTP):
     def _settling_seconds(self) -> float:
         if self._dialogue:
             return self._dialogue.settling_seconds()
-        begins = self.peer.relay is not None and not self._closing and not self._lost.is_set()
+        begins = bool(self.caller.relays) and not self._closing and not self._lost.is_set()
         return self._shared.limits.fresh_seconds if begins else 0.0
 
     def cut_off(self) -> None:
@@ -106,11 +97,29 @@ class SmtpSession(SMTP):
             await self._close()
 
     async def _speak(self, wire: Wire) -> None:
-        if self.peer.relay is None:
-            await strangers.turn_away(self._shared, wire, self.peer.name)
+        if not self.caller.relays:
+            await strangers.turn_away(self._shared, wire, self.caller.name)
             return
-        self._dialogue = Dialogue(self._shared, self.peer.relay, wire, self._start_tls, lmtp=self._lmtp)
+        no = await self._hear_proxy(wire) if self.caller.is_proxy else None
+        if no:
+            wire.say(no)
+            await wire.flush()
+            return
+        self._dialogue = Dialogue(self._shared, self.caller, wire, self._start_tls, lmtp=self._lmtp)
         await self._dialogue.run()
+
+    async def _hear_proxy(self, wire: Wire) -> replies.Reply | None:
+        """Let a registered proxy hand over its client's address before we greet; say why that ends it, if it does."""
+        limits = self._shared.limits
+        try:
+            told = await proxy.read_header(wire, limits.proxy_seconds, limits.proxy_header_seconds)
+        except proxy.Broken:
+            events.protocol_trouble(relay=self.caller.relay_name, what=str(replies.BROKEN_PROXY))
+            return replies.BROKEN_PROXY
+        if told and not self.caller.hand_over(told.address):
+            strangers.count_busy(self._shared, self.caller)
+            return replies.TOO_MANY_CONNECTIONS
+        return None
 
     async def _close(self) -> None:
         self._closing = True
@@ -122,14 +131,19 @@ class SmtpSession(SMTP):
         if not self._lost.is_set():
             self.cut_off()  # a client that doesn't read would hold its connection for ever
 
-    async def _start_tls(self) -> None:
-        with suppress(TLSSetupException):
+    async def _start_tls(self) -> frozenset[str]:
+        why = ""
+        try:
             await self.smtp_STARTTLS("")
+        except TLSSetupException as failed:
+            why = str(getattr(failed.__cause__, "reason", "") or "")
         if self.session is None or self.session.ssl is None:
+            events.protocol_trouble(relay=self.caller.relay_name, what=f"TLS handshake failed {why}".strip())
             # a handshake that fails never tells us that the connection is lost
             self.cut_off()
             self._lost.set()
             raise Hangup
+        return tls.names_shown(self.session.ssl["ssl_object"])
 
     async def push(self, status: str | bytes) -> None:
         """Send the library's reply to STARTTLS. Without waiting: what is read after it must be TLS."""

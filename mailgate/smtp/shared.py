@@ -1,46 +1,44 @@
 """What all sessions of a server have in common, and what they need of the intake."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol, TypeVar
 
 from mailgate.domain.ledger import Outcome
 from mailgate.domain.mail import Addressee, Envelope
-from mailgate.domain.trust import Relay
+from mailgate.domain.trust import Relay, Trust
 from mailgate.errors import Reason
 from mailgate.smtp import receiving
-from mailgate.smtp.limits import InFlight, Limits
+from mailgate.smtp.limits import InFlight, Limits, Peers
 from mailgate.smtp.receiving import Transaction
 from mailgate.smtp.replies import Replies
 from mailgate.smtp.tls import Certificates
 
 T = TypeVar("T")
 
-STRANGER = "unknown"  # stands for the name of a relay where a client is none
 
-
-class Softness(Protocol):
-    """The part of the policy that replies depend on."""
+class Rules(Protocol):
+    """The part of the policy that the listeners go by."""
 
     @property
     def soft_refuse(self) -> bool:
         """Whether refusals are deferrals for now."""
+
+    @property
+    def relays(self) -> Sequence[Relay]:
+        """The registered relays."""
 
 
 class MailIntake(receiving.Receiver, Protocol):
     """What the listeners need of ``intake.Intake``."""
 
     @property
-    def policy(self) -> Softness:
+    def policy(self) -> Rules:
         """What the instance decided."""
-
-    def relay_at(self, peer: IPv4Address | IPv6Address | None) -> Relay | None:
-        """Name the registered relay at this address; ``None`` is our unix socket."""
 
     def turn_away(self, relay: str, reason: Reason) -> None:
         """Count one that was refused before any mail. Doesn't wait."""
@@ -59,7 +57,10 @@ class Shared:
     hostname: str
     certificates: Certificates | None
     in_flight: InFlight
+    peers: Peers
     pool: ThreadPoolExecutor
+    slow_pool: ThreadPoolExecutor  # for mails that may wait for the DNS: they must not hold up the others
+    slow_room: asyncio.Semaphore  # one for each thread of it
     draining: bool = False
     storing: set["asyncio.Task[tuple[Outcome, ...]]"] = field(default_factory=set)
 
@@ -80,8 +81,39 @@ class Shared:
         return task
 
     async def _store(self, mail: Transaction, envelope: Envelope, at: datetime) -> tuple[Outcome, ...]:
-        most = self.limits.max_header_size
+        settle = partial(receiving.settle, self.intake, mail, envelope, at, self.limits.max_header_size)
         try:
-            return await self.in_thread(partial(receiving.settle, self.intake, mail, envelope, at, most))
+            if waits_for_dns(envelope.relay):
+                return await self._store_slowly(mail, envelope, settle)
+            return await self.in_thread(settle)
         finally:
             mail.release()
+
+    async def _store_slowly(
+        self, mail: Transaction, envelope: Envelope, settle: Callable[[], tuple[Outcome, ...]]
+    ) -> tuple[Outcome, ...]:
+        try:
+            async with asyncio.timeout(self.limits.slow_wait_seconds):
+                await self.slow_room.acquire()
+        except TimeoutError:  # all before it wait for the DNS
+            return await self.in_thread(partial(receiving.put_off, self.intake, mail, envelope, Reason.DNS))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.slow_pool, settle)
+        finally:
+            self.slow_room.release()
+
+    def store_seconds(self, relay: Relay) -> float:
+        """Say how long judging and keeping a mail of this relay may take."""
+        limits = self.limits
+        more = limits.slow_wait_seconds + limits.proof_seconds if waits_for_dns(relay) else 0
+        return limits.store_seconds + more
+
+    def shut_down(self) -> None:
+        """Begin no work any more; what has begun goes on."""
+        for pool in (self.pool, self.slow_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def waits_for_dns(relay: Relay) -> bool:
+    """Say whether proof is looked for in the DNS: our own checks, and ARC chains in what a relay stamped."""
+    return relay.trust is Trust.VERIFIED or (relay.trust is Trust.STAMPED and bool(relay.sealers))

@@ -1,6 +1,7 @@
-"""Clients that are no registered relay: 554 as greeting, then 503 to everything until QUIT (RFC 5321 3.1).
+"""Clients that are not let speak, or have no say.
 
-They stay for ``stranger_seconds`` and ten lines at most, so that they can't keep relays out.
+Who is no registered relay gets 554 as greeting, then 503 to everything until QUIT (RFC 5321 3.1), and stays for
+``stranger_seconds`` and ten lines at most, so that relays aren't kept out. Who has too many connections gets 421.
 """
 
 import asyncio
@@ -8,7 +9,8 @@ import asyncio
 from mailgate import events
 from mailgate.errors import Deferred, Reason, Refused
 from mailgate.smtp import replies
-from mailgate.smtp.shared import STRANGER, Shared
+from mailgate.smtp.caller import STRANGER, Caller
+from mailgate.smtp.shared import Shared
 from mailgate.smtp.wire import LineTooLong, Wire
 
 _MAX_LINES = 10
@@ -28,6 +30,12 @@ async def turn_away(shared: Shared, wire: Wire, peer: str) -> None:
     except LineTooLong:
         wire.say(replies.LINE_TOO_LONG)
     await wire.flush()
+
+
+def count_busy(shared: Shared, caller: Caller) -> None:
+    """Write down that a peer has too many connections."""
+    events.turned_away(peer=caller.name, reason=Reason.BUSY)
+    shared.intake.turn_away(caller.relay_name, Reason.BUSY)
 
 
 async def _until_quit(wire: Wire, seconds: float) -> None:

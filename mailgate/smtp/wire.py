@@ -66,11 +66,26 @@ class Wire:
     async def piece(self, most: int, seconds: float) -> bytes:
         """Read what is there, 1 to ``most`` octets."""
         if self._in:
-            piece = bytes(self._in[:most])
-            del self._in[:most]
-            return piece
+            return self.take(most)
         async with asyncio.timeout(seconds):
             return await self._more(most)
+
+    async def peek(self, least: int, seconds: float) -> bytes:
+        """Give what is there, at least so many octets, and leave it to be read."""
+        async with asyncio.timeout(seconds):
+            while len(self._in) < least:
+                self._in += await self._more(_LINES)
+        return bytes(self._in)
+
+    def take(self, octets: int) -> bytes:
+        """Read what ``peek`` showed."""
+        taken = bytes(self._in[:octets])
+        del self._in[:octets]
+        return taken
+
+    def goes_on_with(self, data: bytes) -> bool:
+        """Say whether the client has already sent this, next."""
+        return self._in.startswith(data)
 
     def put_back(self, rest: bytes) -> None:
         """Give back what was read beyond the end of a mail; it is read again first."""

@@ -3,12 +3,12 @@
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import ip_network
 
 from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.record import AddressState, RecordKind, RecordRef
-from mailgate.domain.trust import Relay, relay_at
+from mailgate.domain.trust import Relay
 from mailgate.errors import Deferred, Reason, Refused
 
 RELAY = Relay(name="mx", networks=(ip_network("127.0.0.1"), ip_network("127.0.0.2"), ip_network("::1")), unix=True)
@@ -29,9 +29,10 @@ SAID_NO: dict[str, Exception] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class ScriptedPolicy:
     soft_refuse: bool = False
+    relays: tuple[Relay, ...] = (RELAY,)
 
 
 @dataclass
@@ -39,7 +40,6 @@ class ScriptedIntake:
     """A mail with lines ``Then: VERDICT [REASON [VALUE]]`` gets that, one line for all recipients or one for each."""
 
     policy: ScriptedPolicy = field(default_factory=ScriptedPolicy)
-    relays: tuple[Relay, ...] = (RELAY,)
     deliveries: list[Delivery] = field(default_factory=list)
     turned_back: list[tuple[Reason, bytes, int, datetime]] = field(default_factory=list)
     turned_away: list[tuple[str, Reason]] = field(default_factory=list)
@@ -51,14 +51,11 @@ class ScriptedIntake:
     def __post_init__(self) -> None:
         self.may_go_on.set()
 
-    def relay_at(self, peer: IPv4Address | IPv6Address | None) -> Relay | None:
-        return relay_at(self.relays, peer)
-
     def turn_away(self, relay: str, reason: Reason) -> None:
         self.turned_away.append((relay, reason))
 
     def check_recipient(self, relay: Relay, recipient: str, sender: str) -> Addressee:
-        assert relay in self.relays
+        assert relay in self.policy.relays
         self.asked.append(recipient)
         self.senders.append(sender)
         local = recipient.partition("@")[0]

@@ -142,6 +142,6 @@ def test_lmtp_over_a_unix_socket(tmp_path: Path) -> None:
 
 def test_a_relay_without_unix_does_not_speak_over_it(tmp_path: Path) -> None:
     with running(folder=tmp_path) as server:
-        server.intake.relays = ()
+        server.intake.policy.relays = ()
         assert server.connect("lmtp").reply().startswith("554 [MG-RELAY] ")
         assert server.intake.turned_away[-1][0] == "unknown"

@@ -6,7 +6,7 @@ import pytest
 from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.record import AddressState, RecordKind, RecordRef
-from mailgate.domain.trust import Relay
+from mailgate.domain.trust import NOBODY, Relay
 from mailgate.errors import Reason
 from mailgate.smtp.arguments import MailFrom
 from mailgate.smtp.limits import InFlight, Limits
@@ -20,7 +20,7 @@ def begun(room: InFlight, declared: int = 0) -> Transaction:
     async def begin() -> Transaction:
         hold = room.hold(declared)
         assert hold
-        return Transaction(MailFrom("a@b", declared), hold, LIMITS)
+        return Transaction(MailFrom("a@b", declared), hold, LIMITS, Relay(name="mx"), NOBODY)
 
     mail = asyncio.run(begin())
     mail.addressees += [TO, TO]
@@ -113,7 +113,7 @@ def settled(receives: Receives, raw: bytes, *, chunked: bool = False) -> tuple[O
     mail = begun(InFlight(1_000_000))
     mail.chunked = chunked
     mail.add(raw)
-    envelope = mail.envelope(Relay(name="mx"))
+    envelope = mail.envelope()
     assert envelope.sender == "a@b"
     return settle(receives, mail, envelope, datetime.now(UTC), 1000)
 
