@@ -151,8 +151,8 @@ class FakeLookups:
         return tuple(map(str, self._find(name, "AAAA")))
 
     def mx(self, name: str) -> tuple[tuple[int, str], ...]:
-        pairs = (str(value).split() for value in self._find(name, "MX"))
-        return tuple((int(preference), host.rstrip(".")) for preference, host in pairs)
+        pairs = (str(value).partition(" ") for value in self._find(name, "MX"))
+        return tuple((int(preference), host.strip(" .")) for preference, _, host in pairs)
 
     def ptr(self, name: str) -> tuple[str, ...]:
         return tuple(str(value).rstrip(".") for value in self._find(name, "PTR"))
@@ -162,8 +162,8 @@ class FakeLookups:
         self.asked.append((folded, kind))
         chain = self._answers.chain(folded, kind)
         node = chain[-1][1] if chain else Node()
-        if kind not in node.records and (node.instead not in {"", "NXDOMAIN"} or len(chain) == _MAX_CHAIN):
-            raise Trouble(f"{folded}: {node.instead or 'CNAME loop'}")
+        if kind not in node.records and node.instead not in {"", "NXDOMAIN"}:
+            raise Trouble(f"{folded}: {node.instead}")
         return node.records.get(kind, [])
 
 

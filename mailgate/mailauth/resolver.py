@@ -1,9 +1,9 @@
 """The one place that asks the DNS: one ``Resolver`` for the process, one set of ``Lookups`` for a mail.
 
-No such name and no such data give an empty tuple. Everything else that is no answer (SERVFAIL, REFUSED, silence, bytes
-that are no message, CNAMEs in a circle, a full house) raises ``Trouble``: it is never known what an answer would have
-said. Names that no DNS holds (empty or long labels, more than 253 bytes, anything but printable ASCII) are never asked:
-they have no data.
+No such name, no such data and CNAMEs that go in a circle give an empty tuple. Everything else that is no answer
+(SERVFAIL, REFUSED, silence, bytes that are no message, a full house) raises ``Trouble``: nobody knows what an answer
+would have said. Names that no DNS holds (empty or long labels, more than 253 bytes, anything but printable ASCII) are
+never asked: they have no data.
 
 Bounded whatever the servers do, so that no mail holds a thread for long and others keep their pace:
 - A mail has ``budget_seconds`` and ``max_questions`` for all its look-ups together, one question ``timeout_seconds``.
@@ -333,7 +333,11 @@ class _Asking:
         if not isinstance(response, dns.message.QueryMessage):
             self._refusals[server] = "no answer to a question"
             return
-        chain = response.resolve_chaining()
+        try:
+            chain = response.resolve_chaining()
+        except dns.message.ChainTooLong:
+            self._found = (), MIN_TTL
+            return
         if chain.answer is None:
             self._found = (), _between(MIN_TTL, chain.minimum_ttl, MAX_EMPTY_TTL)
         else:
@@ -368,7 +372,7 @@ def _name(folded: str) -> dns.name.Name:
 
 def _text(name: dns.name.Name) -> str:
     """Write a name of an answer. An odd byte or a dot inside a label comes with a backslash: ``_fold`` takes none."""
-    return name.to_text(omit_final_dot=True)
+    return name.to_text(omit_final_dot=True).removesuffix(".")
 
 
 def _endpoint(server: str) -> tuple[str, int]:
