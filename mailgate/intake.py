@@ -41,6 +41,8 @@ UNWRITABLE = frozenset({Reason.STORE_DOWN, Reason.DISK_FULL})
 CLOSED = frozenset({Reason.CLOSED_ADDRESS, Reason.CLOSED_RECORD})
 # where the mail may rightly be another's
 ANOTHERS = frozenset({Reason.NOT_BELIEVED, Reason.UNKNOWN_SENDER})
+# fields that say so: RFC 5322 3.6.6, and what Pigeonhole, Exchange and Gmail write when a rule of a user redirects
+HANDED_ON = (b"resent-", b"x-sieve-redirected-from", b"x-ms-exchange-inbox-rules-loop", b"x-forwarded-to")
 # what explain says of a mail that the rules let pass
 MET = {
     None: "{record} has not seen it before",
@@ -327,12 +329,12 @@ class Intake:
         return Advice.ATTACH if reason in ANOTHERS and self._is_anothers(said, reason) else None
 
     def _is_anothers(self, said: Authorship, reason: Reason) -> bool:
-        """Say whether somebody seems to hand on what another one wrote, by a redirect or ``Resent-*`` (RFC 5322 3.6.6).
+        """Say whether somebody seems to hand on what another one wrote.
 
         Only a relay that guards the envelope sender has its answer depend on who is registered: others may speak for
         strangers, who must not find out.
         """
-        if any(field.name.lower().startswith(b"resent-") for field in said.fields.fields):
+        if any(field.name.lower().startswith(HANDED_ON) for field in said.fields.fields):
             return True
         if said.sender == said.author:
             return False
