@@ -8,6 +8,7 @@ from mailgate.domain.record import RecordRef
 from mailgate.domain.user import Role, User, UserKind
 from mailgate.errors import BadInput, NotFound
 from mailgate.store.database import Database
+from mailgate.store.directory import Directory
 from mailgate.store.tables import audit
 from tests.store.admin import ACTOR, ANNA, DOMAIN, LUCA, Admin, a_mail, administering
 
@@ -143,3 +144,18 @@ def test_every_change_is_audited_under_the_login(admin: Admin) -> None:
         ("user changed", ANNA, "name, language"),
         ("user changed", ANNA, "enabled"),
     ]
+
+
+def test_a_system_that_may_send_automatic_mail_is_known_as_one_everywhere(admin: Admin) -> None:
+    scanner = "scanner@muster.example"
+    admin.user(scanner, kind="system", accept_automatic=True)
+    directory = Directory(admin.database, DOMAIN)
+    found = directory.find_user(scanner)
+    assert found == admin.users.show(scanner)
+    assert found is not None
+    assert found.accept_automatic
+    admin.users.set(UserEntry.read(scanner, accept_automatic=False), actor=ACTOR)
+    after = directory.find_user(scanner)
+    assert after is not None
+    assert not after.accept_automatic
+    assert [user.accept_automatic for user in admin.users.list()] == [False, False]

@@ -68,6 +68,31 @@ def test_a_new_user_gets_what_was_typed_and_the_roles_of_its_kind() -> None:
     assert user.roles == {Role.RECORD_ACTIVITIES, Role.ADMINISTER}
 
 
+def test_a_system_whose_automatic_mail_is_taken_gets_the_role_for_it() -> None:
+    system = UserEntry.read(ANNA, name="Scanner", kind="system", accept_automatic=True).apply(None)
+    assert (system.accept_automatic, system.roles) == (True, frozenset({Role.RECORD_ACTIVITIES}))
+    plain = UserEntry.read(ANNA, name="Job", kind="system").apply(None)
+    assert (plain.accept_automatic, plain.roles) == (False, frozenset())
+    later = UserEntry.read(ANNA, accept_automatic=True).apply(plain)
+    assert (later.accept_automatic, later.roles) == (True, frozenset({Role.RECORD_ACTIVITIES}))
+    without = UserEntry.read(ANNA, accept_automatic=True, take=["record_activities"]).apply(plain)
+    assert (without.accept_automatic, without.roles) == (True, frozenset())
+    assert UserEntry.read(ANNA, name="S").apply(system) == UserEntry.read(ANNA, name="S").apply(later)
+    assert UserEntry.read(ANNA, accept_automatic=False).apply(system).accept_automatic is False
+
+
+@pytest.mark.parametrize("kind", [None, "person", "shared"])
+def test_automatic_mail_is_taken_from_systems_only(kind: str | None) -> None:
+    with pytest.raises(BadInput, match=f"{ANNA} is of kind {kind or 'person'}: automatic mail is taken from users of"):
+        UserEntry.read(ANNA, name="Anna", kind=kind, accept_automatic=True).apply(None)
+    system = UserEntry.read(ANNA, name="Scanner", kind="system", accept_automatic=True).apply(None)
+    if kind:
+        with pytest.raises(BadInput, match="or --no-accept-automatic"):
+            UserEntry.read(ANNA, kind=kind).apply(system)
+        changed = UserEntry.read(ANNA, kind=kind, accept_automatic=False).apply(system)
+        assert (changed.kind.value, changed.accept_automatic) == (kind, False)
+
+
 def test_roles_are_replaced_given_and_taken() -> None:
     user = UserEntry.read(ANNA, name="Anna").apply(None)
     assert UserEntry.read(ANNA, roles=["administer"]).apply(user).roles == {Role.ADMINISTER}

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from mailgate.domain.ledger import Outcome, Verdict
-from mailgate.errors import Deferred, Reason, Refused
+from mailgate.errors import Advice, Deferred, Reason, Refused
 from mailgate.smtp import replies
 from mailgate.smtp.replies import ROWS, Replies, Reply
 
@@ -83,6 +83,24 @@ def test_the_author_is_cut_at_80() -> None:
 
 def test_braces_in_an_address_are_only_letters() -> None:
     assert "{0}@example.test" in str(PLAIN.refusal(Refused(Reason.UNKNOWN_SENDER, "{0}@example.test")))
+
+
+@pytest.mark.parametrize("advice", Advice)
+def test_advice_stands_between_the_text_and_the_help_page_and_both_fit_in_a_line(advice: Advice) -> None:
+    longest = Replies(max_size=1, max_header_size=1, max_recipients=1, help_url="https://" + "h" * 192)
+    for reason in Reason:
+        plain = str(PLAIN.refusal(Refused(reason, "a" * 80)))
+        said = str(PLAIN.refusal(Refused(reason, "a" * 80, advice)))
+        assert said == f"{plain} {replies.ADVICE[advice]}"
+        assert str(PLAIN.outcome(_refused(reason, advice))) in {said, plain}
+        helped = str(longest.refusal(Refused(reason, "a" * 80, advice)))
+        assert len(helped) <= 400
+        assert not EXPECTED[reason][0].startswith("5") or helped.endswith("h")
+        assert helped.count("h" * 192) == EXPECTED[reason][0].startswith("5")
+
+
+def _refused(reason: Reason, advice: Advice) -> Outcome:
+    return Outcome(recipient="r", verdict=Verdict.REFUSED, reason=reason, value="a" * 80, advice=advice)
 
 
 @pytest.mark.parametrize("reason", Reason)
