@@ -2,7 +2,8 @@ r"""Plays a dialogue file against a running server.
 
     # ...         a comment
     @ NAME VALUE  before all else, how the server is set up: a field of ``Limits``, or
-                  protocol smtp|lmtp, soft true, stranger true, certificate true
+                  protocol smtp|lmtp, soft true, stranger true, certificate true,
+                  proxy true (the client is a registered proxy)
     C: TEXT       the client sends TEXT and CRLF
     C> TEXT       the client sends TEXT and nothing after it
     C* N TEXT     the client sends TEXT N times and nothing after it
@@ -11,6 +12,7 @@ r"""Plays a dialogue file against a running server.
     K: TEXT       the last mail that the intake got is exactly TEXT
     N: COUNT      this many mails got to the intake so far
     T: REASON     the last mail that was turned back was so for this reason
+    F: IP HELO    the last mail that the intake got came from this client (- where that isn't known)
     A: REASON     the last client or command turned away was so for this reason
     H:            the client sends no more (half-closes)
     X:            the server has closed the connection, with nothing more said
@@ -30,10 +32,10 @@ from pathlib import Path
 from mailgate.smtp.limits import Limits
 from mailgate.smtp.tls import TlsFiles
 from tests.dialogue.running import Client, Running, running
-from tests.dialogue.scripted import STRANGER, ScriptedIntake, ScriptedPolicy
+from tests.dialogue.scripted import PROXY, STRANGER, ScriptedIntake, ScriptedPolicy
 
 SIGN = re.compile(r"(\S\S?)(?: (.*))?")
-LOOKS = {"K:", "N:", "T:", "A:"}  # at the intake
+LOOKS = {"K:", "N:", "T:", "F:", "A:"}  # at the intake
 
 
 @dataclass
@@ -65,6 +67,7 @@ def play(script: Script, tls: TlsFiles) -> None:
     settings = dict(script.settings)
     protocol = settings.pop("protocol", "smtp")
     source = STRANGER if settings.pop("stranger", "") else "127.0.0.1"
+    source = PROXY if settings.pop("proxy", "") else source
     intake = ScriptedIntake(policy=ScriptedPolicy(soft_refuse=bool(settings.pop("soft", ""))))
     files = tls if settings.pop("certificate", "") else None
     known = {one.name for one in dataclasses.fields(Limits)}
@@ -116,6 +119,9 @@ class Player:
             assert len(intake.deliveries) == int(text), where
         elif sign == "T:":
             assert [reason for reason, *_ in intake.turned_back][-1:] == [text], where
+        elif sign == "F:":
+            client = intake.deliveries[-1].envelope.client
+            assert f"{client.address or '-'} {client.helo or '-'}" == text, where
         else:
             assert sign == "A:", where
             assert [reason for _, reason in intake.turned_away][-1:] == [text], where

@@ -8,11 +8,13 @@ from ipaddress import ip_network
 from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.record import AddressState, RecordKind, RecordRef
-from mailgate.domain.trust import Relay
+from mailgate.domain.trust import Relay, Trust
 from mailgate.errors import Deferred, Reason, Refused
 
 RELAY = Relay(name="mx", networks=(ip_network("127.0.0.1"), ip_network("127.0.0.2"), ip_network("::1")), unix=True)
 STRANGER = "127.0.0.9"
+PROXY = "127.0.0.3"
+EDGE = Relay(name="edge", networks=(ip_network("127.0.0.4"),), proxies=(ip_network(PROXY),), trust=Trust.VERIFIED)
 
 # what is asked of the recipient with this local part; all others are taken
 SAID_NO: dict[str, Exception] = {
@@ -32,7 +34,7 @@ SAID_NO: dict[str, Exception] = {
 @dataclass
 class ScriptedPolicy:
     soft_refuse: bool = False
-    relays: tuple[Relay, ...] = (RELAY,)
+    relays: tuple[Relay, ...] = (RELAY, EDGE)
 
 
 @dataclass
@@ -77,7 +79,7 @@ class ScriptedIntake:
 
     def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> tuple[Outcome, ...]:
         self.turned_back.append((reason, head, size, datetime.now(UTC)))
-        soft = self.policy.soft_refuse and reason is not Reason.BARE_NEWLINE
+        soft = reason is Reason.DNS or (self.policy.soft_refuse and reason is not Reason.BARE_NEWLINE)
         verdict = Verdict.DEFERRED if soft else Verdict.REFUSED
         return tuple(Outcome(recipient=to.recipient, verdict=verdict, reason=reason) for to in envelope.addressees)
 
