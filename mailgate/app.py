@@ -166,11 +166,15 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
         handmade=Handmade(database, rules.edition, settings.activities.max_document_size),
         ledger=Ledger(database, rules.edition),
         imports=Imports(database, users, records),
-        intake=Intake(Directory(database, rules.domain), archive, Authenticator(), rules, pending=pending),
+        intake=Intake(Directory(database, rules.domain), archive, _authenticator(settings), rules, pending=pending),
         outbound=_outbound(database, rules, settings),
         pending=pending,
         policy=rules,
     )
+
+
+def _authenticator(settings: Settings) -> Authenticator:
+    return Authenticator(settings.dns.servers, settings.dns.timeout_seconds)
 
 
 @contextmanager
