@@ -10,7 +10,9 @@ import pytest
 
 from mailgate import app
 from tests.acceptance import opendkim, postfix, rspamd, sasl
+from tests.acceptance.outside import SIGNING
 from tests.acceptance.program import Program, program
+from tests.acceptance.signing import Signer, signer
 
 MARK = "acceptance"
 INSTALLED = {
@@ -53,3 +55,9 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     settled = program(tmp_path, url, **extra)
     app.migrate(settled.settings())
     return settled
+
+
+@pytest.fixture(scope="session")
+def keys() -> dict[str, Signer]:
+    """Make the keys of the domains that sign."""
+    return {domain: signer(domain) for domain in SIGNING}

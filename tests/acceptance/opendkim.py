@@ -14,13 +14,15 @@ from pathlib import Path
 from tests.acceptance.postfix import accepts, free_port, wait_for
 from tests.acceptance.signing import Signer
 
-# Postfix runs on this machine, and mail from this machine is otherwise signed, not checked
+# Postfix runs on this machine, and mail from this machine is otherwise signed, not checked; what others wrote stays, so
+# that it comes to us (by default OpenDKIM takes away what carries its own name)
 SETTINGS = """\
 Mode v
 Socket inet:{port}@127.0.0.1
 AuthservID {authserv_id}
 TestPublicKeys {base}/keys
 InternalHosts 192.0.2.255
+KeepAuthResults yes
 UserID opendkim
 Background no
 """

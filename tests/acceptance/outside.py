@@ -46,14 +46,14 @@ class Said:
         return self.on_top + (signed.replace(b"Guten Tag", b"Bitte zahlen") if self.torn else signed)
 
 
-def zones(keys: dict[str, Signer]) -> dict[str, str]:
-    """Give the TXT records of all these domains, by name without the final dot."""
+def zones(keys: dict[str, Signer]) -> dict[str, list[str]]:
+    """Give what the DNS says about all these domains."""
     texts = {key.name: key.record for key in keys.values()}
     texts |= {f"_dmarc.{domain}": f"v=DMARC1; p={policy}" for domain, policy in POLICIES.items()}
     for domain in ("muster.example", "streng.example", "ohne.example"):
         texts[domain] = f"v=spf1 ip4:{OURS} ip4:{OURS_HERE} -all"
     texts["evil.example"] = f"v=spf1 ip4:{EVILS} ip4:{EVILS_HERE} -all"
-    return texts
+    return {name: [f"TXT {text}"] for name, text in texts.items()}
 
 
 def hand_over(port: int, client: str, sender: str, recipient: str, mail: bytes) -> None:
@@ -114,6 +114,7 @@ FORGED = {
     "forged results": Said(sender=EVE, on_top=claims()),
     "forged results, twice": Said(sender=EVE, on_top=claims(2)),
     "forged results, forty times": Said(sender=EVE, on_top=claims(40)),
+    "forged results for a domain without DMARC": Said(author=CLEO, sender=EVE, on_top=claims(domain="ohne.example")),
     "forged results and a signature of one's own": Said(sender=EVE, signed_by="evil.example", on_top=claims()),
     "results by another server": Said(sender=EVE, on_top=claims(by="mx.google.example")),
     "results by nobody": Said(sender=EVE, on_top=claims().replace(f" {GATEWAY};".encode(), b"")),

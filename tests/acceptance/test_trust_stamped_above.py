@@ -1,0 +1,33 @@
+"""``stamped`` above, seen from the internet: what the gateway's OpenDKIM wrote is believed, and nothing else.
+
+Debian's OpenDKIM writes above the gateway's own Received field (others, built from its own source, below it).
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.gateway import Gateway, gateway
+from tests.acceptance.opendkim import opendkim
+from tests.acceptance.outside import FORGED, GATEWAY, HONEST, HONEST_BY_SPF, Said
+from tests.acceptance.signing import Signer
+
+pytestmark = [pytest.mark.acceptance("opendkim"), pytest.mark.xdist_group("opendkim")]
+UNSIGNED = FORGED | HONEST_BY_SPF
+
+
+@pytest.fixture(scope="module")
+def mx(keys: dict[str, Signer], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("above")
+    with opendkim(GATEWAY, list(keys.values())) as milter, gateway(folder, keys, milter, "above") as running:
+        yield running
+
+
+@pytest.mark.parametrize("said", HONEST.values(), ids=HONEST)
+def test_what_the_authors_domain_signed_is_kept(mx: Gateway, said: Said) -> None:
+    mx.keeps(said)
+
+
+@pytest.mark.parametrize("said", UNSIGNED.values(), ids=UNSIGNED)
+def test_what_it_did_not_sign_is_refused(mx: Gateway, said: Said) -> None:
+    mx.refuses(said)

@@ -1,0 +1,48 @@
+"""``stamped`` below, seen from the internet: what the gateway's rspamd wrote is believed, and nothing else.
+
+rspamd writes below the gateway's own Received field, above what others wrote.
+"""
+
+import smtplib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.gateway import Gateway, gateway
+from tests.acceptance.outside import EVE, FORGED, HONEST, HONEST_BY_SPF, Said, claims, zones
+from tests.acceptance.postfix import free_port
+from tests.acceptance.rspamd import rspamd
+from tests.acceptance.signing import Signer
+from tests.dns_server import dns_server
+
+pytestmark = [pytest.mark.acceptance("rspamd"), pytest.mark.xdist_group("rspamd")]
+ALIGNED = HONEST | HONEST_BY_SPF
+
+
+@pytest.fixture(scope="module")
+def mx(keys: dict[str, Signer], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("below")
+    with (
+        dns_server(zones(keys)) as server,
+        rspamd(server.address) as milter,
+        gateway(folder, keys, milter, "below") as running,
+    ):
+        yield running
+
+
+@pytest.mark.parametrize("said", ALIGNED.values(), ids=ALIGNED)
+def test_what_came_from_the_authors_domain_is_kept(mx: Gateway, said: Said) -> None:
+    mx.keeps(said)
+
+
+@pytest.mark.parametrize("said", FORGED.values(), ids=FORGED)
+def test_what_did_not_is_refused(mx: Gateway, said: Said) -> None:
+    mx.refuses(said)
+
+
+def test_a_mail_that_the_milter_could_not_look_at_never_gets_to_us(keys: dict[str, Signer], tmp_path: Path) -> None:
+    # nothing answers there; with milter_default_action = accept a forged stamp would stand where the milter's does
+    dead = f"inet:127.0.0.1:{free_port()}"
+    with gateway(tmp_path, keys, dead, "below") as running, pytest.raises(smtplib.SMTPException, match=r"4[.]7[.]1"):
+        running.take(Said(sender=EVE, on_top=claims()))
