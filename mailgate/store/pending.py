@@ -64,9 +64,9 @@ class PendingSenders:
             return
 
         def work(connection: Connection) -> None:
+            keys = _held_addresses(connection, mails)
             _alone(connection)
             self._forget_aged(connection, max(mail.at for mail in mails))
-            keys = _address_ids(connection, mails)
             rows = [_row(mail, keys[local]) for mail in mails if (local := _local(mail.address)) in keys]
             if rows:
                 _count(connection, rows)
@@ -175,10 +175,12 @@ def _alone(connection: Connection) -> None:
         connection.execute(text("LOCK TABLE pending_sender IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def _address_ids(connection: Connection, mails: Sequence[WaitingMail]) -> dict[str, int]:
+def _held_addresses(connection: Connection, mails: Sequence[WaitingMail]) -> dict[str, int]:
+    """Find the addresses and hold them, before the list: whoever removes a record goes that way too."""
     found: dict[str, int] = {}
+    columns = select(address.c.local, address.c.id).order_by(address.c.id).with_for_update(read=True, key_share=True)
     for part in in_parts({_local(mail.address) for mail in mails}):
-        rows = connection.execute(select(address.c.local, address.c.id).where(address.c.local.in_(part)))
+        rows = connection.execute(columns.where(address.c.local.in_(part)))
         found.update({row.local: row.id for row in rows})
     return found
 

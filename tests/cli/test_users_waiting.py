@@ -134,6 +134,20 @@ def test_an_instance_without_users_lets_its_first_one_wait(run: Run, monkeypatch
     assert answer(ingest(run, a_mail())) == ("deferred", "pending_sender", 75)
 
 
+def test_settings_say_whether_and_how_long_it_waits(office: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    relay = {"name": "quick", "networks": ["127.0.0.1"], "trust": "vouched", "queue_days": 2}
+    monkeypatch.setenv("MAILGATE_RELAYS", json.dumps([relay]))
+    ingest(office, a_mail())
+    (entry,) = office("user", "pending", "--json").facts
+    assert entry["relay"] == "quick"
+    assert (read_moment(entry["until"], "until") - read_moment(entry["first_at"], "first")).days == 2
+    monkeypatch.delenv("MAILGATE_RELAYS")
+    (entry,) = office("user", "pending", "--json").facts
+    assert entry["until"] is None  # nobody knows that relay any more
+    monkeypatch.setenv("MAILGATE_SENDERS__WAIT", "false")
+    assert answer(ingest(office, a_mail())) == ("refused", "unknown_sender", 65)
+
+
 def test_a_scanner_is_let_send_automatic_mail(office: Run) -> None:
     scanner = "scanner@muster.example"
     mail = a_mail(scanner, ID, "Auto-Submitted: auto-generated")

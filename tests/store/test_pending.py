@@ -167,6 +167,28 @@ def test_two_daemons_at_once_make_one_entry(database_url: str, admin: Admin, mai
         own.close()
 
 
+def test_a_record_may_be_removed_while_mails_wait_on_it(
+    admin: Admin, pending: PendingSenders, mail: WaitingMail
+) -> None:
+    failed: list[Exception] = []
+
+    def tried(n: int) -> None:
+        try:
+            for _ in range(10):
+                pending.wait([replace(mail, author=f"{n}@muster.example")])
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not be
+            failed.append(error)
+
+    threads = [threading.Thread(target=tried, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    admin.records.remove(CAMPAIGN, actor=ACTOR)
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert listed(pending) == []
+
+
 @pytest.mark.parametrize(
     "queue_id", [None, "", "-f", "4bK;reboot", "$(reboot)", "4bK xyz", "1abcde-000000001-2AbC", "a" * 65, "4bKxyz\n"]
 )
