@@ -1,5 +1,7 @@
-"""A certificate for the tests of STARTTLS, made by openssl as they begin."""
+"""A certificate for the tests of STARTTLS, made by openssl as they begin; and what is done without HAProxy."""
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,3 +22,20 @@ def make_certificate(folder: Path, name: str = HOSTNAME) -> TlsFiles:
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "haproxy: needs Debian's haproxy")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs HAProxy where it isn't there, and say so; where it is required, keep it: it then fails."""
+    there = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    without = [item for item in items if item.get_closest_marker("haproxy")]
+    if there or not without or os.environ.get("TEST_REQUIRE_HAPROXY") == "1":
+        return
+    items[:] = [item for item in items if item not in without]
+    config.hook.pytest_deselected(items=without)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"{len(without)} tests left out: they need haproxy (.ci/run installs it)")
