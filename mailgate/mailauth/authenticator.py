@@ -3,8 +3,8 @@
     stamped    what the relay wrote down (``stamping``), with ``sealers`` an ARC chain too (``sealing``)
     verified   our own look at DKIM, SPF, DMARC and ARC (``verifying``)
 
-The resolver and what verifying takes are loaded with the first mail that needs them: commands and relays of the kind
-``vouched`` do without. Safe in threads.
+The resolver and whatever reads and verifies is loaded with the first mail that needs it: commands and relays of the
+kind ``vouched`` do without. Safe in threads.
 """
 
 import threading
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from mailgate import events
 from mailgate.domain.proof import Authorship, Evidence, Proof
 from mailgate.domain.trust import Trust
-from mailgate.mailauth import stamping
 
 if TYPE_CHECKING:
     from mailgate.mailauth.resolver import Lookups, Resolver
@@ -41,6 +40,8 @@ class Authenticator:
     def _examine(self, said: Authorship) -> Evidence:
         match said.relay.trust:
             case Trust.STAMPED:
+                from mailgate.mailauth import stamping  # noqa: PLC0415 - see the top
+
                 return stamping.examine(said, self._chain)
             case Trust.VERIFIED:
                 from mailgate.mailauth import verifying  # noqa: PLC0415 - see the top
