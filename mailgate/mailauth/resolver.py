@@ -6,7 +6,8 @@ would have said. Names that no DNS holds (empty or long labels, more than 253 by
 never asked: they have no data.
 
 Bounded whatever the servers do, so that no mail holds a thread for long and others keep their pace:
-- A mail has ``budget_seconds`` and ``max_questions`` for all its look-ups together, one question ``timeout_seconds``.
+- A mail has ``budget_seconds`` and ``max_questions`` for all its look-ups together, one question ``timeout_seconds``;
+  it may cause answers of ``MAX_OCTETS`` in all. What is remembered costs it nothing.
 - A mail may wait ``PATIENCE`` seconds in all. To wait on it needs one of ``MAX_SLOW`` places, of which the names of one
   organisation get ``MAX_SLOW_OF_ONE``; where none is free it is trouble at once. So a pool of more than ``MAX_SLOW``
   threads always has some for mails whose domains answer, however many domains don't.
@@ -17,11 +18,12 @@ Bounded whatever the servers do, so that no mail holds a thread for long and oth
 Safe in threads. What the servers say is believed: DNSSEC is theirs to check.
 """
 
+import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,6 +47,7 @@ from mailgate.mailauth.alignment import organisational_domain
 BUDGET_TIMEOUTS = 3
 MAX_BUDGET_SECONDS = 20.0
 MAX_QUESTIONS = 150  # RFC 7208 4.6.4 allows 111 to an SPF record alone
+MAX_OCTETS = 2**18  # an answer of 64 kB may hold thousands of records, and takes 0.1 s to read
 PATIENCE = 1.0
 MAX_SLOW = 16
 MAX_SLOW_OF_ONE = 4
@@ -60,10 +63,12 @@ _MAX_LABEL = 63
 _FIRST_TRY = 0.4
 _UDP_PAYLOAD = 1232  # what goes through everywhere unfragmented: dnsflagday.net, 2020
 _PORT = 53
+_NO_TIME = "no time, or no place, to wait longer"
 _ENTRY_BYTES = 200  # about what an entry takes besides its data
 
 Rdatas = tuple[dns.rdata.Rdata, ...]
 _Key = tuple[str, RdataType]
+_Server = tuple[str, int]
 
 
 class Trouble(Exception):
@@ -98,6 +103,7 @@ class _Allowance:
 
     deadline: float
     questions: int
+    octets: int = MAX_OCTETS
     patience: float = PATIENCE
 
 
@@ -113,7 +119,7 @@ class Resolver:
     """Answers questions from memory, else by asking ``servers`` (IP, IP:PORT, V6 or [V6]:PORT; none: the system's)."""
 
     def __init__(self, servers: Sequence[str] = (), timeout_seconds: float = 5.0) -> None:
-        self._servers = tuple(_endpoint(server) for server in servers) or _system_servers()
+        self._servers = tuple(dict.fromkeys(map(_endpoint, servers))) or _system_servers()
         self._timeout = timeout_seconds
         self._lock = threading.Lock()
         self._memory = _Memory()
@@ -159,43 +165,41 @@ class Resolver:
             flight.landed.set()
 
     def _asked(self, key: _Key, flight: _Flight, allowance: _Allowance) -> "Rdatas | Trouble":
-        if allowance.questions <= 0:
-            return _trouble(key, "the mail has asked enough questions")
+        if allowance.questions <= 0 or allowance.octets <= 0:
+            return _trouble(key, "the mail has asked enough")
         allowance.questions -= 1
         until = time.monotonic() + self._timeout
-        asking = _Asking(self._servers, key)
-        for moment in self._waits(key, until, allowance):
-            if asking.ask(moment):
-                break
-        else:
-            if time.monotonic() < until:  # another mail has more time, or finds a place: nothing to remember
-                return _trouble(key, "no time or no place to wait longer")
+        with closing(_Asking(self._servers, key)) as asking:
+            if not self._wait(asking.ask, key, until, allowance) and time.monotonic() < until:
+                return _trouble(key, _NO_TIME)  # another mail has more time, or finds a place: nothing to remember
+        allowance.octets -= asking.octets
         flight.outcome, seconds = asking.outcome()
         with self._lock:
             self._memory.put(key, flight.outcome, seconds)
         return flight.outcome
 
     def _joined(self, key: _Key, flight: _Flight, allowance: _Allowance) -> "Rdatas | Trouble | None":
-        until = time.monotonic() + self._timeout
-        for moment in self._waits(key, until, allowance):
-            if flight.landed.wait(max(0.0, moment - time.monotonic())):
-                return flight.outcome
-        return _trouble(key, "no time or no place to wait longer")
+        def landed(moment: float) -> bool:
+            return flight.landed.wait(max(0.0, moment - time.monotonic()))
 
-    def _waits(self, key: _Key, until: float, allowance: _Allowance) -> Iterator[float]:
-        """Give the moments up to which to wait: first what patience allows, then what a place among the slow does."""
+        if self._wait(landed, key, time.monotonic() + self._timeout, allowance):
+            return flight.outcome
+        return _trouble(key, _NO_TIME)
+
+    def _wait(self, step: Callable[[float], bool], key: _Key, until: float, allowance: _Allowance) -> bool:
+        """Let ``step`` wait up to a moment: first as long as patience allows, then as a place among the slow does."""
         end = min(until, allowance.deadline)
         zone = organisational_domain(key[0]) or key[0]
         began = time.monotonic()
         if began < end and allowance.patience > 0 and not self._is_full(zone):
-            try:
-                yield min(end, began + allowance.patience)
-            finally:
-                allowance.patience -= time.monotonic() - began
-        if time.monotonic() < end:
-            with self._place(zone) as placed:
-                if placed:
-                    yield end
+            done = step(min(end, began + allowance.patience))
+            allowance.patience -= time.monotonic() - began
+            if done:
+                return True
+        if time.monotonic() >= end:
+            return False
+        with self._place(zone) as placed:
+            return placed and step(end)
 
     def _is_full(self, zone: str) -> bool:
         with self._lock:
@@ -284,15 +288,22 @@ class _Memory:
 
 
 class _Asking:
-    """One question on its way to the servers, each tried in turn, a little longer each round."""
+    """One question on its way to the servers, each asked in turn, and again and again: an early answer counts too."""
 
-    def __init__(self, servers: Sequence[tuple[str, int]], key: _Key) -> None:
+    def __init__(self, servers: Sequence[_Server], key: _Key) -> None:
         self._servers = servers
         self._key = key
         self._question = _name(key[0])
+        self.octets = 0
         self._tries = 0
-        self._refusals: dict[tuple[str, int], str] = {}
+        self._lines: dict[_Server, tuple[socket.socket, dns.message.Message]] = {}
+        self._open = ExitStack()
+        self._refusals: dict[_Server, str] = {}
         self._found: tuple[Rdatas, float] | None = None
+
+    def close(self) -> None:
+        """Hear no more answers."""
+        self._open.close()
 
     def ask(self, until: float) -> bool:
         """Ask until then; say whether there is no more to be had: an answer, or a word of refusal from every server."""
@@ -304,7 +315,7 @@ class _Asking:
             patience = _FIRST_TRY * 2 ** (self._tries // len(self._servers))
             self._tries += 1
             if server not in self._refusals:
-                self._try(server, min(left, patience))
+                self._try(server, min(left, patience), until)
         return True
 
     def outcome(self) -> "tuple[Rdatas | Trouble, float]":
@@ -313,19 +324,39 @@ class _Asking:
             return self._found
         return _trouble(self._key, " ".join(sorted(set(self._refusals.values()))) or "no answer in time"), TROUBLE_TTL
 
-    def _try(self, server: tuple[str, int], seconds: float) -> None:
-        query = dns.message.make_query(self._question, self._key[1], use_edns=0, payload=_UDP_PAYLOAD)
+    def _try(self, server: _Server, seconds: float, until: float) -> None:
         try:
-            response, _ = dns.query.udp_with_fallback(
-                query, server[0], seconds, server[1], ignore_unexpected=True, ignore_errors=True
-            )
+            response = self._exchanged(server, seconds, until)
+            self.octets += len(response.wire or b"")
             self._take(server, response)
         except dns.exception.Timeout:
             pass
         except Exception as error:  # noqa: BLE001 - parsers meet hostile bytes here: whatever they raise is no answer
             self._refusals[server] = type(error).__name__
 
-    def _take(self, server: tuple[str, int], response: dns.message.Message) -> None:
+    def _exchanged(self, server: _Server, seconds: float, until: float) -> dns.message.Message:
+        """Ask by UDP, and where that is too small by TCP. Bytes that are no answer to this question are passed over."""
+        host, port = server
+        line, query = self._line(server)
+        try:
+            return dns.query.udp(
+                query, host, seconds, port, ignore_unexpected=True, ignore_errors=True, raise_on_truncation=True,
+                sock=line,
+            )  # fmt: skip
+        except dns.message.Truncated:
+            return dns.query.tcp(query, host, until - time.monotonic(), port)
+
+    def _line(self, server: _Server) -> tuple[socket.socket, dns.message.Message]:
+        """Open a port of its own for a server, where the answers to all tries arrive."""
+        if server not in self._lines:
+            family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+            line = self._open.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            line.settimeout(0)
+            query = dns.message.make_query(self._question, self._key[1], use_edns=0, payload=_UDP_PAYLOAD)
+            self._lines[server] = line, query
+        return self._lines[server]
+
+    def _take(self, server: _Server, response: dns.message.Message) -> None:
         code = response.rcode()
         if code not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} or response.flags & dns.flags.TC:
             self._refusals[server] = dns.rcode.to_text(code)
@@ -375,16 +406,16 @@ def _text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True).removesuffix(".")
 
 
-def _endpoint(server: str) -> tuple[str, int]:
+def _endpoint(server: str) -> _Server:
     host, _, port = server.rpartition(":")
     if "]" in server or server.count(":") == 1:
         return host.strip("[]"), int(port)
     return server, _PORT
 
 
-def _system_servers() -> tuple[tuple[str, int], ...]:
+def _system_servers() -> tuple[_Server, ...]:
     try:
         system = dns.resolver.Resolver()
     except dns.exception.DNSException:
         return (("127.0.0.1", _PORT),)  # what resolv.conf(5) says for an empty file
-    return tuple((str(server), system.port) for server in system.nameservers)
+    return tuple(dict.fromkeys((str(server), system.port) for server in system.nameservers))
