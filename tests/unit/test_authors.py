@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from mailgate.domain.ledger import Outcome, Verdict
+from mailgate.domain.mail import Envelope
 from mailgate.domain.proof import Evidence
 from mailgate.domain.trust import Relay, SenderPair, Stamp, Trust
 from mailgate.domain.user import Role, User, UserKind
-from mailgate.errors import Reason
+from mailgate.errors import Deferred, Reason
 from mailgate.smtp.replies import Replies
-from tests.desk import POLICY, RELAY, Desk
+from tests.desk import ADDRESS, POLICY, RELAY, Desk
 from tests.worlds import ANNA, SUPPORT, WORLD
 
 MAILS = Path(__file__).parents[2] / "fixtures" / "authors"
@@ -176,6 +177,10 @@ def test_advice_stays_when_refusals_are_soft() -> None:
     said = reply(send(at, "redirect", ANNA.email))
     assert said.startswith("450 4.7.26 [MG-TRUST] Nothing shows that nora@kunde.example wrote this mail. ")
     assert ATTACH in said
+    came = Envelope(relay=RELAY, sender=ANNA.email, addressees=())
+    with pytest.raises(Deferred) as later:
+        at.intake.explain(came, [ADDRESS], (MAILS / "redirect.eml").read_bytes(), lambda _rule, _said: None)
+    assert str(REPLIES.refusal(later.value)) == said
 
 
 # -- aliases mend ---------------------------------------------------------------------------------------------------
