@@ -1,8 +1,8 @@
 """DKIM signatures (RFC 6376, RFC 8301, RFC 8463): which of them show that a domain stands for this mail.
 
-``check`` tries at most ``MAX_TRIED`` signatures, those of the author's organisation before others, so that no flood of
-foreign ones hides an honest one, and says of each what became of it. A signature passes here only if it shows who
-wrote the mail: it signs From, of which the mail has exactly one, and covers the whole body. So ``policy`` is the result
+``read`` picks at most ``MAX_TRIED`` signatures, those of the author's organisation before others, so that no flood of
+foreign ones hides an honest one; ``check`` says what becomes of one. A signature passes here only if it shows who wrote
+the mail: it signs From, of which the mail has exactly one, and covers the whole body. So ``policy`` is the result
 of one with ``l=`` (anything may be added below), above which a second Subject, To, Content-Type or the like was put
 that isn't signed, with rsa-sha1 or a key below 1024 bits. Expired (``x=``, five minutes
 of grace) or from the future (``t=``, ten hours, for clocks that are set to the wrong zone), a version other than 1,
@@ -40,10 +40,8 @@ EXPIRY_GRACE = 300
 CLOCK_GRACE = 36_000
 
 # RFC 5322 3.6 and RFC 2045: at most one each; readers differ on which of two they show
-SINGLE = (
-    b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id", b"in-reply-to", b"references",
-    b"mime-version", b"content-type", b"content-transfer-encoding", b"content-disposition",
-)  # fmt: skip
+SINGLE = (b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id", b"content-type",
+          b"content-transfer-encoding")  # fmt: skip
 
 _FORMS = (SIMPLE, RELAXED)
 _LONG_WHITE = re.compile(rb"(?<!\s)\s{64}")
@@ -86,11 +84,12 @@ class Claim:
         return self.tags[b"a"]
 
 
-def check(message: Message, author_domain: str, lookups: Lookups, now: float) -> list[Checked]:
-    """Try the signatures of a mail; ``now`` is Unix time. The author's own come first, then the topmost."""
-    read = [_read(field) for field in message.named(b"dkim-signature")[:MAX_READ]]
-    read.sort(key=lambda claim: not (isinstance(claim, Claim) and aligned(author_domain, claim.domain)))
-    return [_checked(message, claim, lookups, now) for claim in read[:MAX_TRIED]]
+def read(message: Message, author_domain: str) -> tuple[list[Claim | Unusable], list[Claim | Unusable]]:
+    """Pick the signatures to try, topmost first: those of the author's organisation, and others."""
+    found = [_read(field) for field in message.named(b"dkim-signature")[:MAX_READ]]
+    own = [each for each in found if isinstance(each, Claim) and aligned(author_domain, each.domain)][:MAX_TRIED]
+    others = [each for each in found if not (isinstance(each, Claim) and aligned(author_domain, each.domain))]
+    return [*own], others[: MAX_TRIED - len(own)]
 
 
 def _read(field: Field) -> Claim | Unusable:
@@ -100,15 +99,16 @@ def _read(field: Field) -> Claim | Unusable:
         return unusable
 
 
-def _checked(message: Message, read: Claim | Unusable, lookups: Lookups, now: float) -> Checked:
+def check(message: Message, signature: Claim | Unusable, lookups: Lookups, now: float) -> Checked:
+    """Try one signature; ``now`` is Unix time."""
     domain = selector = algorithm = ""
     try:
-        if isinstance(read, Unusable):
-            raise read
-        domain, selector, algorithm = read.domain, read.selector, read.algorithm.decode()
-        _check_tags(read)
-        check_whole(message, read, now)
-        verify(message.selected(names(read)), read, lookups, subdomain=_identity(read) != read.domain)
+        if isinstance(signature, Unusable):
+            raise signature
+        domain, selector, algorithm = signature.domain, signature.selector, signature.algorithm.decode()
+        _check_tags(signature)
+        check_whole(message, signature, now)
+        verify(message.selected(names(signature)), signature, lookups, subdomain=_identity(signature) != signature.domain)
         result, why = "pass", "the domain signed From and the whole body"
     except Unusable as unusable:
         result, why = unusable.result, unusable.why
@@ -202,14 +202,19 @@ def check_whole(message: Message, claim: Claim, now: float) -> None:
     authors = message.named(b"from")
     if len(authors) != 1 or authors[0].shape is not Shape.FIELD:
         raise Unusable("policy", "the mail has not exactly one From")
-    added = (name for name in SINGLE if len(message.named(name)) > max(1, signed.count(name)))
-    if name := next(added, None):
-        raise Unusable("policy", f"the mail has more than one {name.decode()}, and not all are signed")
+    if name := next((name for name in SINGLE if _is_added_to(message, name, signed.count(name))), None):
+        raise Unusable("policy", f"one {name.decode()} is signed, and the mail has another that is not")
     _check_time(claim, now)
     if b"l" in claim.tags:
         raise Unusable("policy", "only the beginning of the body is signed (l=)")
     if message.body_digest(forms(claim)[1]) != _decoded(claim.tags.get(b"bh", b"")):
         raise Unusable("fail", "the body was changed")
+
+
+def _is_added_to(message: Message, name: bytes, signed: int) -> bool:
+    """Say whether a field stands above the signed ones of its name and says something else."""
+    fields = message.named(name)
+    return 0 < signed < len(fields) and len({field.value.strip() for field in fields}) > 1
 
 
 def _check_time(claim: Claim, now: float) -> None:

@@ -10,7 +10,7 @@ From is proved by
 
 All of it is looked at, also behind the first proof: ``explain`` shows it. A look-up that failed makes the answer
 unsure only where it could have been a proof and nothing else is: a stranger's broken name servers can't have a mail
-deferred for ever.
+deferred for ever. Signatures of others come last, so that they don't use up the mail's time either.
 
 Raises nothing but what a bug raises.
 """
@@ -60,11 +60,13 @@ def examine(said: Authorship, lookups: Lookups, now: float) -> Evidence:
     """Look at everything; ``now`` is Unix time."""
     message = Message(said.fields, said.raw)
     wish = _wish(said.author.rpartition("@")[2], lookups)
-    checked = signatures.check(message, wish.author, lookups, now)
+    own, others = signatures.read(message, wish.author)
+    signed = [_signature(signatures.check(message, each, lookups, now), wish) for each in own]
     sent = _envelope(said, lookups)
-    found = [*_signed(message, checked, wish), _spf(sent, said)]
-    found.append(_dmarc(found, sent, wish))
+    judged = [_spf(sent, said), _dmarc(signed, sent, wish)]
     sealed = sealing.examine(said, message, lookups, now) if said.relay.sealers else Evidence()
+    signed += [_signature(signatures.check(message, each, lookups, now), wish) for each in others]
+    found = [*signed, *_untried(message, len(signed)), *judged]
     proofs = (*(each.proof for each in found), *sealed.proofs)
     believed = any(proof.proves for proof in proofs)
     unsure = sealed.unsure or any(each.unsure for each in found)
@@ -81,14 +83,12 @@ def _wish(author: str, lookups: Lookups) -> _Wish:
 # -- DKIM -------------------------------------------------------------------------------------------------------------
 
 
-def _signed(message: Message, checked: list[Checked], wish: _Wish) -> Iterator[_Found]:
-    for each in checked:
-        yield _signature(each, wish)
+def _untried(message: Message, tried: int) -> Iterator[_Found]:
     there = len(message.named(b"dkim-signature"))
     if not there:
         yield _Found(Proof(method="dkim", result="none", why="the mail carries no signature"))
-    elif there > len(checked):
-        why = f"{there - len(checked)} more signatures were not tried"
+    elif there > tried:
+        why = f"{there - tried} more signatures were not tried"
         yield _Found(Proof(method="dkim", result="policy", why=why))
 
 

@@ -1,8 +1,9 @@
-"""``make bench``: mailgate on SQLite beside plain aiosmtpd, on this machine, now; then listings, small and large.
+"""``make bench``: mailgate on SQLite beside plain aiosmtpd, on this machine, now; then verification; then listings.
 
 Both take the same mails from the same generator, parse them and commit each to disk before its 250. The two run in
-turn, several pairs; the median ratio counts and the worst pair is printed beside it. Listings are timed by
-``tests.benchmarks.listings``, which can be run alone. ``BENCH_PAIRS=0`` and ``BENCH_SIZES=`` leave a half out.
+turn, several pairs; the median ratio counts and the worst pair is printed beside it. The rest is timed by
+``tests.benchmarks.verification`` and ``tests.benchmarks.listings``, which can be run alone. ``BENCH_PAIRS=0``,
+``BENCH_VERIFICATIONS=0`` and ``BENCH_SIZES=`` leave a part out.
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from tests.acceptance.postfix import answers, free_port, wait_for
 from tests.acceptance.program import daemon, program
-from tests.benchmarks import listings
+from tests.benchmarks import listings, verification
 from tests.benchmarks.generator import Load
 
 PAIRS = int(os.environ.get("BENCH_PAIRS", "5"))
@@ -43,6 +44,8 @@ def main() -> None:
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     if PAIRS:
         compare()
+    if verification.RUNS:
+        verification.run()
     if listings.SIZES:
         listings.run()
 

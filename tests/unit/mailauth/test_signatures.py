@@ -24,7 +24,9 @@ BREAK = b"\r\n"
 
 
 def check(raw: bytes, dns: Zone | None = None, author_domain: str = "legit.example") -> list[Checked]:
-    return signatures.check(Message(split(raw), raw), author_domain, dns or zone(), NOW)
+    message = Message(split(raw), raw)
+    own, others = signatures.read(message, author_domain)
+    return [signatures.check(message, each, dns if dns is not None else zone(), NOW) for each in (*own, *others)]
 
 
 def result(raw: bytes, dns: Zone | None = None) -> str:
@@ -208,7 +210,9 @@ SIGNED = sign(MAIL, rsa(), {"h": "from:to:subject:cc"})
         ("case 41: a second Subject on top", lambda raw: b"Subject: Bill\r\n" + raw, "policy"),
         ("case 41: a second To on top", lambda raw: b"To: mallory@attack.example\r\n" + raw, "policy"),
         ("case 41: a Cc that was signed as not there", lambda raw: b"Cc: mallory@attack.example\r\n" + raw, "fail"),
-        ("case 41: two Content-Type", lambda raw: b"Content-Type: a/b\r\ncontent-type: c/d\r\n" + raw, "policy"),
+        ("case 41: a second Subject below", lambda raw: raw.replace(b"\nTo:", b"\nSubject: Bill\r\nTo:"), "policy"),
+        ("the same Subject again", lambda raw: b"Subject: Offer \t for\r\n you\r\n" + raw, "pass"),
+        ("a second one of what nobody signed", lambda raw: b"Message-ID: <2@legit.example>\r\n" + raw, "pass"),
         ("no From", lambda raw: raw.replace(b"From:", b"Fro:"), "policy"),
         ("b= of nothing", lambda raw: raw[: raw.index(b" b=")] + b" b=\r\n" + MAIL, "permerror"),
         ("b= cut off", lambda raw: raw.replace(b"==\r\n", b"\r\n", 1), "permerror"),
