@@ -108,7 +108,9 @@ def check(message: Message, signature: Claim | Unusable, lookups: Lookups, now: 
         domain, selector, algorithm = signature.domain, signature.selector, signature.algorithm.decode()
         _check_tags(signature)
         check_whole(message, signature, now)
-        verify(message.selected(names(signature)), signature, lookups, subdomain=_identity(signature) != signature.domain)
+        verify(
+            message.selected(names(signature)), signature, lookups, subdomain=_identity(signature) != signature.domain
+        )
         result, why = "pass", "the domain signed From and the whole body"
     except Unusable as unusable:
         result, why = unusable.result, unusable.why
