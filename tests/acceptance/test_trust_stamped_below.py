@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.gateway import Gateway, gateway
+from tests.acceptance.gateway import Gateway, gateway, in_one_line
 from tests.acceptance.outside import EVE, FORGED, HONEST, HONEST_BY_SPF, Said, claims, zones
 from tests.acceptance.postfix import free_port
 from tests.acceptance.rspamd import rspamd
@@ -38,7 +38,8 @@ def test_what_came_from_the_authors_domain_is_kept(mx: Gateway, said: Said) -> N
 
 @pytest.mark.parametrize("said", FORGED.values(), ids=FORGED)
 def test_what_did_not_is_refused(mx: Gateway, said: Said) -> None:
-    mx.refuses(said)
+    notice = mx.refuses(said)
+    assert in_one_line(said.on_top.decode()) in in_one_line(notice)  # what was forged did come to us
 
 
 def test_a_mail_that_the_milter_could_not_look_at_never_gets_to_us(keys: dict[str, Signer], tmp_path: Path) -> None:

@@ -33,3 +33,15 @@ def test_their_mail_waits_until_they_are_registered(tmp_path: Path) -> None:
         wait_for(lambda: running.postfix.statuses(address)[-1] == "sent")
 
         assert running.company.kept(record) == [(DORA, "vouched")]
+
+
+def test_their_own_server_tells_them_that_it_waits(tmp_path: Path) -> None:
+    with office(tmp_path, "delay_warning_time = 1s\n", MAILGATE_SENDERS__DOMAINS='["muster.example"]') as running:
+        _, address = running.company.record()
+        running.send(DORA, DORA, DORA, address)
+
+        notice = running.company.notice(DORA, address)
+
+    assert "Subject: Delayed Mail" in notice
+    assert "450 4.7.1" in notice
+    assert "[MG-WAIT]" in notice
