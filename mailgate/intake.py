@@ -134,7 +134,7 @@ class Intake:
             return
         at = self._now()
         entries = self._pending.waiting(relay=relay.name, sender=sender, address=to.address, at=at)
-        waiting = {entry.email for entry in entries}
+        waiting = {entry.email for entry in entries if self._is_own(entry.email)}
         if not waiting or not waiting <= authors or any(map(self._directory.find_user, authors)):
             return
         self._pending.wait(

@@ -210,6 +210,16 @@ def test_an_envelope_sender_that_many_share_is_judged_by_each_mail() -> None:
     assert hers.verdict is Verdict.KEPT
 
 
+def test_a_domain_that_is_the_companys_no_more_holds_nobody_up() -> None:
+    author = "neu@frueher.example"
+    pairs = frozenset({SenderPair(NEW, author)})
+    desk = Desk(policy=replace(OWN, own_domains=frozenset({"frueher.example"}), pairs=pairs))
+    desk.send(MAIL.replace(ANNA.email, author), sender=NEW)
+    assert put_off(desk) == author
+    desk.intake.policy = replace(OWN, pairs=pairs)
+    assert taken(desk)
+
+
 @pytest.mark.parametrize("sender", ["", "<>", "nonsense", "eve@else.example", "neu@firma.example.else.example"])
 def test_nobody_else_is_held_up_or_even_asked_about(sender: str) -> None:
     desk = Desk(policy=OWN)
