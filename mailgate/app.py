@@ -21,10 +21,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mailgate import demo as demo_world
-from mailgate import events, http, mailer, reminders, systemd
+from mailgate import doctor, events, http, mailer, reminders, systemd
 from mailgate import settings as config
 from mailgate.domain.activity import Activity
-from mailgate.domain.address import fold, fold_domain
+from mailgate.domain.address import fold, fold_domain, parse_envelope
+from mailgate.domain.diagnosis import Diagnosis
+from mailgate.domain.header import with_crlf
 from mailgate.domain.ledger import Outcome
 from mailgate.domain.record import Edition, RecordRef
 from mailgate.domain.reminder import Reminded
@@ -203,6 +205,19 @@ def migrate(settings: Settings) -> None:
     """Bring the database to the schema of this version; make a SQLite file where there is none."""
     with ExitStack() as stack:
         migrate_database(_open(stack, settings, create=True))
+
+
+def examine_relay(settings: Settings, raw: bytes, sender: str | None) -> Diagnosis:
+    """Say which kinds of trust a mail that came through a relay supports; opens no store."""
+    events.set_up()
+    rules = policy(settings)
+    return doctor.examine_relay(
+        with_crlf(raw),
+        None if sender is None else parse_envelope(sender),
+        _authenticator(settings).examine,
+        pairs=rules.pairs,
+        own_domains=rules.own_domains,
+    )
 
 
 def demo(settings: Settings) -> list[tuple[RecordRef, str]]:

@@ -11,6 +11,7 @@ from typing import Any
 from mailgate.domain import handmade
 from mailgate.domain.activity import Activity, Origin, Participant
 from mailgate.domain.content import Content
+from mailgate.domain.diagnosis import Diagnosis, Hop, StampSeen, Supported
 from mailgate.domain.document import NewDocument
 from mailgate.domain.entry import RecordEntry, RowOutcome, UserEntry
 from mailgate.domain.handmade import HandmadeEntry
@@ -253,6 +254,47 @@ def reminded(one: Reminded) -> Json:
         "state": one.state,
         "text": one.text,
         "activity": one.activity,
+    }
+
+
+def diagnosis(one: Diagnosis) -> Json:
+    """Show what a mail says of the relay that it came through."""
+    return {
+        "author": one.author,
+        "sender": one.sender,
+        "received": [_hop(hop) for hop in one.hops],
+        "stamps": [_stamp(stamp) for stamp in one.stamps],
+        "kinds": [_supported(kind) for kind in one.kinds],
+    }
+
+
+def _hop(one: Hop) -> Json:
+    return {
+        "n": one.n,
+        "by": one.by or None,
+        "with": one.protocol or None,
+        "id": one.id or None,
+        "login": one.login or None,
+    }
+
+
+def _stamp(one: StampSeen) -> Json:
+    return {
+        "below": one.below,
+        "authserv_id": one.authserv_id or None,
+        "readable": one.results is not None,
+        "results": list(one.results or ()),
+        "proves": one.proves,
+    }
+
+
+def _supported(one: Supported) -> Json:
+    return {
+        "trust": one.trust.value,
+        "supported": one.supported,
+        "why": one.why,
+        "todo": one.todo,
+        "settings": list(one.settings),
     }
 
 

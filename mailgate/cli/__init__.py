@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import typer
 
 from mailgate import __version__
-from mailgate.cli import activities, addresses, handmade, operations, outbound, records, reminders, serve, users
+from mailgate.cli import activities, addresses, doctor, handmade, operations, outbound, records, reminders, serve, users
 from mailgate.cli.printing import escaped
 from mailgate.errors import BadInput, Deferred, MailgateError, Misconfigured, NotFound, Reason, Refused
 
@@ -57,6 +57,7 @@ cli.add_typer(
     activities.app, name="activity", help="What is on the records: mails that were logged, and what users made."
 )
 cli.add_typer(outbound.app, name="outbound", help="Mail that the CRM sends: its languages, and its log.")
+cli.add_typer(doctor.app, name="doctor", help="What is wrong, and what to do.")
 cli.add_typer(operations.ledger_app, name="ledger", help="What became of every mail.")
 
 

@@ -56,9 +56,10 @@ def received(header: Header, relay: Relay) -> bytes:
     """Return the value of the relay's own Received field; empty where it can't be told which one that is."""
     seen = 0
     for field in header.fields:
-        if field.shape in (Shape.GARBAGE, Shape.SPACED):
-            return b""  # readers differ on where the header goes on
-        if field.is_named(_RECEIVED):
+        named = field.is_named(_RECEIVED)
+        if field.shape is Shape.GARBAGE or (field.shape is Shape.SPACED and named):
+            return b""  # readers differ on what that is, and so on which one is the Nth
+        if named:
             seen += 1
             if seen == relay.received:
                 return field.value

@@ -17,10 +17,10 @@ looks like. The From is proved by, in those fields,
 
 and for a relay with ``sealers`` by an ARC chain too. SPF alone never proves it.
 
-Not one of them counts where fewer than N Received are there; where a line that is no field, or a field with white
-space before its colon, stands above the place, for readers differ on where the header goes on there; where a field of
-the relay's can't be read, for it may say no; and where the envelope sender holds characters that write results of
-their own in the fields of a relay that doesn't quote it.
+Not one of them counts where fewer than N Received are there; where a line that is no field, or a Received or
+Authentication-Results with white space before its colon, stands above the end of the place, for readers differ on what
+that is; where a field of the relay's can't be read, for it may say no; and where the envelope sender holds characters
+that write results of their own in the fields of a relay that doesn't quote it.
 
 Raises nothing; linear time. Limits: a relay that adds fewer Received fields than it is registered with, or doesn't
 stamp every mail (below), lets senders' fields come into its place.
@@ -125,7 +125,8 @@ def _above(fields: Iterator[Field], received: int) -> list[Field]:
 def _sound(entries: Sequence[Field]) -> Iterator[Field]:
     """Give the fields up to where readers differ; there the search ends without a result."""
     for field in entries:
-        if field.shape in (Shape.GARBAGE, Shape.SPACED):
+        counts = field.is_named(_RECEIVED) or field.is_named(_STAMP)
+        if field.shape is Shape.GARBAGE or (field.shape is Shape.SPACED and counts):
             raise NoPlace("a line that is no sound field stands where the relay's own fields are looked for")
         if field.shape is Shape.FIELD:
             yield field

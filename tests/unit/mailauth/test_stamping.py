@@ -46,6 +46,8 @@ OWN: list[tuple[str, Relay, tuple[str, ...]]] = [
     ("above", ABOVE, (DMARC, R)),
     ("above, with others' Received below", ABOVE, (DMARC, R, R, R)),
     ("above, beside other fields", ABOVE, ("Return-Path: <x@legit.test>", "X-Spam: no", DMARC, "X-More: x", R)),
+    ("above, beside a field with a space before the colon", ABOVE, ("X-Odd : x", DMARC, R)),
+    ("below, behind a field with a space before the colon", BELOW, (R, "X-Odd : x", DMARC)),
     ("above two hops", ABOVE_2, (R, DMARC, R)),
     ("above two hops, at the top", ABOVE_2, (DMARC, R, R)),
     ("two own fields", ABOVE, (DKIM, NONE, R)),
