@@ -8,9 +8,10 @@ never asked: they have no data.
 Bounded whatever the servers do, so that no mail holds a thread for long and others keep their pace:
 - A mail has ``budget_seconds`` and ``max_questions`` for all its look-ups together, one question ``timeout_seconds``;
   it may cause answers of ``MAX_OCTETS`` in all. What is remembered costs it nothing.
-- A mail may wait ``PATIENCE`` seconds in all. To wait on it needs one of ``MAX_SLOW`` places, of which the names of one
-  organisation get ``MAX_SLOW_OF_ONE``; where none is free it is trouble at once. So a pool of more than ``MAX_SLOW``
-  threads always has some for mails whose domains answer, however many domains don't.
+- A mail may wait for two seconds in all (less with a short timeout), and for one of them with one question. To wait on
+  it needs one of ``MAX_SLOW`` places, of which the names of one organisation get ``MAX_SLOW_OF_ONE``; where none is
+  free it is trouble at once. So a pool of many more than ``MAX_SLOW`` threads always has some for mails whose domains
+  answer, however many domains don't.
 - Several threads with the same question ask once. Answers are remembered as long as they say, at most an hour and at
   least five seconds, those without data at most five minutes; trouble for five seconds, so that a flood for a broken
   domain fails fast. The memory holds ``MAX_ENTRIES`` answers and ``MAX_BYTES``.
@@ -48,8 +49,9 @@ BUDGET_TIMEOUTS = 3
 MAX_BUDGET_SECONDS = 20.0
 MAX_QUESTIONS = 150  # RFC 7208 4.6.4 allows 111 to an SPF record alone
 MAX_OCTETS = 2**18  # an answer of 64 kB may hold thousands of records, and takes 0.1 s to read
-PATIENCE = 1.0
-MAX_SLOW = 16
+PATIENCE_SHARE = 0.4  # of ``timeout_seconds``
+MAX_PATIENCE_SECONDS = 2.0
+MAX_SLOW = 32
 MAX_SLOW_OF_ONE = 4
 MIN_TTL = 5.0
 MAX_TTL = 3600.0
@@ -103,8 +105,8 @@ class _Allowance:
 
     deadline: float
     questions: int
+    patience: float
     octets: int = MAX_OCTETS
-    patience: float = PATIENCE
 
 
 @dataclass(slots=True)
@@ -116,11 +118,12 @@ class _Flight:
 
 
 class Resolver:
-    """Answers questions from memory, else by asking ``servers`` (IP, IP:PORT, V6 or [V6]:PORT; none: the system's)."""
+    """Answers from memory, else by asking ``servers``: IP, IP:PORT, V6 or [V6]:PORT; none: the system's of now."""
 
     def __init__(self, servers: Sequence[str] = (), timeout_seconds: float = 5.0) -> None:
         self._servers = tuple(dict.fromkeys(map(_endpoint, servers))) or _system_servers()
         self._timeout = timeout_seconds
+        self._patience = min(timeout_seconds * PATIENCE_SHARE, MAX_PATIENCE_SECONDS)
         self._lock = threading.Lock()
         self._memory = _Memory()
         self._flights: dict[_Key, _Flight] = {}
@@ -129,7 +132,7 @@ class Resolver:
     def lookups(self, budget_seconds: float | None = None, max_questions: int = MAX_QUESTIONS) -> "MailLookups":
         """Give what one mail may ask, from now on; without a budget three times the timeout, at most 20 s."""
         whole = min(self._timeout * BUDGET_TIMEOUTS, MAX_BUDGET_SECONDS) if budget_seconds is None else budget_seconds
-        return MailLookups(self, _Allowance(time.monotonic() + whole, max_questions))
+        return MailLookups(self, _Allowance(time.monotonic() + whole, max_questions, self._patience))
 
     def find(self, name: str, kind: RdataType, allowance: _Allowance) -> Rdatas:
         """Answer one question at the cost of ``allowance``."""
@@ -192,7 +195,7 @@ class Resolver:
         zone = organisational_domain(key[0]) or key[0]
         began = time.monotonic()
         if began < end and allowance.patience > 0 and not self._is_full(zone):
-            done = step(min(end, began + allowance.patience))
+            done = step(min(end, began + min(allowance.patience, self._patience / 2)))
             allowance.patience -= time.monotonic() - began
             if done:
                 return True

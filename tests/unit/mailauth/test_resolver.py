@@ -275,6 +275,16 @@ def test_who_ran_out_of_time_leaves_no_trouble_behind_for_others(resolver: Resol
     assert resolver.lookups().txt("late.test") == (b"late",)
 
 
+def test_one_dead_name_leaves_a_mail_time_for_others_without_a_place(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_SLOW", 0)
+    lookups = resolver.lookups()
+    with pytest.raises(Trouble, match="no place"):
+        lookups.txt("n.slow.test")
+    assert lookups.a("haus.test") == ("192.0.2.1",)
+
+
 # -- threads --------------------------------------------------------------------------------------------------------
 
 
