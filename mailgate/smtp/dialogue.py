@@ -15,11 +15,9 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 
 from mailgate import events
 from mailgate.domain.ledger import Outcome
-from mailgate.domain.mail import Addressee
 from mailgate.errors import Deferred, Reason, Refused
 from mailgate.smtp import arguments, proxy, receiving, replies, strangers, xclient
 from mailgate.smtp.arguments import BadArgument
@@ -159,8 +157,8 @@ class Dialogue:
             self.idle = False
 
     async def _obey(self, line: bytes) -> None:
-        if line == proxy.V2[:2] and self._wire.goes_on_with(proxy.V2[2:]):
-            raise Goodbye(replies.NO_PROXY)
+        if line == proxy.V2[:2] and (self._caller.is_proxy or self._wire.goes_on_with(proxy.V2[2:])):
+            raise Goodbye(replies.NO_PROXY)  # a proxy's may come in pieces: what follows it is its client's
         if not line.endswith(b"\r\n") or _CONTROL.search(line, 0, len(line) - 2):
             raise BadArgument(replies.BAD_LINE)
         verb, _, argument = line[:-2].partition(b" ")
@@ -332,7 +330,7 @@ class Dialogue:
 
     async def _check(self, mail: Transaction, recipient: str) -> None:
         try:
-            mail.addressees.append(await self._look_up(mail, recipient))
+            mail.addressees.append(await self._shared.look_up(mail, recipient))
         except (Refused, Deferred) as no:
             reply = self._shared.replies.refusal(no)
             if no.reason in _NOT_THEIRS:
@@ -341,23 +339,6 @@ class Dialogue:
                 await self._bad_recipient(reply)
         else:
             self._accept(replies.RECIPIENT_OK)
-
-    async def _look_up(self, mail: Transaction, recipient: str) -> Addressee:
-        try:
-            async with asyncio.timeout(self._limits.store_seconds):
-                return await self._shared.in_thread(partial(self._addressee, mail, recipient))
-        except TimeoutError:
-            events.protocol_trouble(relay=self._caller.relay_name, what="a look-up took too long")
-            raise Deferred(Reason.STORE_DOWN) from None
-
-    def _addressee(self, mail: Transaction, recipient: str) -> Addressee:
-        try:
-            return self._shared.intake.check_recipient(mail.relay, recipient, mail.said.sender)
-        except (Refused, Deferred):
-            raise
-        except Exception as bug:  # noqa: BLE001 - a bug of ours is a 4xx
-            events.surprise("check_recipient", bug)
-            raise Deferred(Reason.STORE_DOWN) from None
 
     async def _bad_recipient(self, reply: Reply) -> None:
         """Answer later from the 21st on, so that guessing is slow; a relay speaks for many people, so no more."""
@@ -431,23 +412,12 @@ class Dialogue:
         mail.failed = True
         if last:
             self._mail = None
-        outcomes = await self._judged(mail, came)
+        outcomes = await self._shared.judge(mail, came)
         self._tell(outcomes, each=self._lmtp and last)
         self._errors = 0
         self._served = True
         await self._wire.flush()
         events.replied(asyncio.get_running_loop().time() - began)
-
-    async def _judged(self, mail: Transaction, came: datetime) -> tuple[Outcome, ...]:
-        envelope = mail.envelope()
-        judging = self._shared.store(mail, envelope, came)
-        try:
-            async with asyncio.timeout(self._shared.store_seconds(mail.relay)):
-                return await asyncio.shield(judging)
-        except TimeoutError:
-            # should it be kept after all, its next try is met as a duplicate
-            events.protocol_trouble(relay=self._caller.relay_name, what="judging a mail took too long")
-            return receiving.all_deferred(envelope)
 
     def _tell(self, outcomes: tuple[Outcome, ...], *, each: bool) -> None:
         told = outcomes if each else (replies.for_all(outcomes),)

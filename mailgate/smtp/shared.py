@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
+from mailgate import events
 from mailgate.domain.ledger import Outcome
 from mailgate.domain.mail import Addressee, Envelope
 from mailgate.domain.trust import Relay, Trust
-from mailgate.errors import Reason
+from mailgate.errors import Deferred, Reason, Refused
 from mailgate.smtp import receiving
 from mailgate.smtp.limits import InFlight, Limits, Peers
 from mailgate.smtp.receiving import Transaction
@@ -62,6 +63,7 @@ class Shared:
     slow_pool: ThreadPoolExecutor  # for mails that may wait for the DNS: they must not hold up the others
     slow_room: asyncio.Semaphore  # one for each thread of it
     draining: bool = False
+    ended: bool = False
     storing: set["asyncio.Task[tuple[Outcome, ...]]"] = field(default_factory=set)
 
     @property
@@ -73,12 +75,41 @@ class Shared:
         """Run what may block."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, work)
 
-    def store(self, mail: Transaction, envelope: Envelope, at: datetime) -> "asyncio.Task[tuple[Outcome, ...]]":
-        """Hand a mail to the intake. Shield what is returned: a client that is lost must not cut a commit short."""
+    # -- recipients -------------------------------------------------------------------------------------------------
+
+    async def look_up(self, mail: Transaction, recipient: str) -> Addressee:
+        """Find the record that a recipient of this mail means. Raises ``Refused`` or ``Deferred``."""
+        try:
+            async with asyncio.timeout(self.limits.store_seconds):
+                return await self.in_thread(partial(self._addressee, mail, recipient))
+        except TimeoutError:
+            events.protocol_trouble(relay=mail.relay.name, what="a look-up took too long")
+            raise Deferred(Reason.STORE_DOWN) from None
+
+    def _addressee(self, mail: Transaction, recipient: str) -> Addressee:
+        try:
+            return self.intake.check_recipient(mail.relay, recipient, mail.said.sender)
+        except (Refused, Deferred):
+            raise
+        except Exception as bug:  # noqa: BLE001 - a bug of ours is a 4xx
+            events.surprise("check_recipient", bug)
+            raise Deferred(Reason.STORE_DOWN) from None
+
+    # -- mails ------------------------------------------------------------------------------------------------------
+
+    async def judge(self, mail: Transaction, at: datetime) -> tuple[Outcome, ...]:
+        """Have the intake judge and keep a mail. Goes on behind a client that is lost: a commit isn't cut short."""
+        envelope = mail.envelope()
         task = asyncio.get_running_loop().create_task(self._store(mail, envelope, at))
         self.storing.add(task)
         task.add_done_callback(self.storing.discard)
-        return task
+        try:
+            async with asyncio.timeout(self._store_seconds(mail.relay)):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            # should it be kept after all, its next try is met as a duplicate
+            events.protocol_trouble(relay=mail.relay.name, what="judging a mail took too long")
+            return receiving.all_deferred(envelope)
 
     async def _store(self, mail: Transaction, envelope: Envelope, at: datetime) -> tuple[Outcome, ...]:
         settle = partial(receiving.settle, self.intake, mail, envelope, at, self.limits.max_header_size)
@@ -92,24 +123,33 @@ class Shared:
     async def _store_slowly(
         self, mail: Transaction, envelope: Envelope, settle: Callable[[], tuple[Outcome, ...]]
     ) -> tuple[Outcome, ...]:
+        free = await self._slow_thread()
+        try:
+            if self.ended:
+                return receiving.all_deferred(envelope)
+            if free:
+                return await asyncio.get_running_loop().run_in_executor(self.slow_pool, settle)
+            return await self.in_thread(partial(receiving.put_off, self.intake, mail, envelope, Reason.DNS))
+        finally:
+            if free:
+                self.slow_room.release()
+
+    async def _slow_thread(self) -> bool:
+        """Wait for a thread; ``False`` where none is free in time, for all before it wait for the DNS."""
         try:
             async with asyncio.timeout(self.limits.slow_wait_seconds):
-                await self.slow_room.acquire()
-        except TimeoutError:  # all before it wait for the DNS
-            return await self.in_thread(partial(receiving.put_off, self.intake, mail, envelope, Reason.DNS))
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self.slow_pool, settle)
-        finally:
-            self.slow_room.release()
+                return await self.slow_room.acquire()
+        except TimeoutError:
+            return False
 
-    def store_seconds(self, relay: Relay) -> float:
-        """Say how long judging and keeping a mail of this relay may take."""
+    def _store_seconds(self, relay: Relay) -> float:
         limits = self.limits
         more = limits.slow_wait_seconds + limits.proof_seconds if waits_for_dns(relay) else 0
         return limits.store_seconds + more
 
     def shut_down(self) -> None:
         """Begin no work any more; what has begun goes on."""
+        self.ended = True
         for pool in (self.pool, self.slow_pool):
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -1,5 +1,6 @@
 """Mails that wait for the DNS hold up no others, and are put off where too many of them wait."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,6 +122,18 @@ def test_a_client_that_leaves_while_its_mail_waits_gives_its_place_back() -> Non
         intake.answers.set()
         wait_for(lambda: server.server.bytes_in_flight == 0)
         assert all(begin_mail(server, "127.0.0.4").reply().startswith("250 ") for _ in range(8))
+
+
+def test_a_drain_cuts_off_what_still_waits(caplog: pytest.LogCaptureFixture) -> None:
+    with slow_dns(drain_seconds=0.3) as (server, intake):
+        clients = [begin_mail(server, "127.0.0.4") for _ in range(6)]
+        wait_for(lambda: len(intake.waiting) == 4)
+        assert server.call(server.server.drain()) == 6
+        assert [client.line() for client in clients] == [""] * 6
+        intake.answers.set()
+        wait_for(lambda: server.server.bytes_in_flight == 0)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def test_by_default_there_is_time_for_the_dns_before_a_client_gives_up() -> None:
