@@ -199,6 +199,8 @@ def _kind_contradictions(relay: Relay) -> Iterator[str]:
         if key in given and relay.trust not in kinds:
             meant_for = " or ".join(sorted(kinds))
             yield f"relays.{relay.name}.{key}: means nothing with trust = {shown(relay.trust)}, only with {meant_for}"
+    if "unix" in relay.proxies:
+        yield f"relays.{relay.name}.proxies: a proxy has an IP address: write that instead of unix"
     if relay.trust == "vouched" and "received" in given and not relay.login:
         yield f'relays.{relay.name}.received: means nothing without login = "received": remove it'
     if relay.trust == "vouched" and relay.received == 0:

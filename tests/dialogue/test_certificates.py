@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mailgate import events
+from mailgate import app, events
+from mailgate import settings as config
 from mailgate.domain.trust import Relay
 from mailgate.errors import Misconfigured, Reason
 from mailgate.smtp.limits import Limits
@@ -259,3 +260,27 @@ def test_an_authority_that_is_none_is_refused_by_the_name_of_its_key(tls: TlsFil
 def test_clients_are_asked_for_a_certificate_only_where_one_counts(tls: TlsFiles, ours: Authority) -> None:
     assert Certificates(tls).context.verify_mode is ssl.CERT_NONE
     assert Certificates(replace(tls, client_ca=ours.cert)).context.verify_mode is ssl.CERT_OPTIONAL
+
+
+SETTINGS = """
+smtp.tls_cert = "{cert}"
+smtp.tls_key = "{key}"
+smtp.tls_client_ca = "{ca}"
+relays = [
+  {{name = "a", networks = ["192.0.2.1"], trust = "vouched", client_certificates = {a}}},
+  {{name = "b", networks = ["{b}"], trust = "vouched"}},
+]
+"""
+
+
+@pytest.mark.parametrize(("names", "b", "asks"), [("['MX.a.example']", "192.0.2.1", True), ("[]", "192.0.2.2", False)])
+def test_the_settings_say_whether_clients_are_asked_and_for_what(
+    tls: TlsFiles, ours: Authority, tmp_path: Path, *, names: str, b: str, asks: bool
+) -> None:
+    """Below a relay with certificates there may be another at the same address."""
+    file = tmp_path / "mailgate.toml"
+    file.write_text(SETTINGS.format(cert=tls.cert, key=tls.key, ca=ours.cert, a=names, b=b))
+    settings = config.load(file, {"MAILGATE_DATA_DIR": str(tmp_path)})
+    app.check_config(settings)
+    assert app._tls_files(settings) == replace(tls, client_ca=ours.cert if asks else None)
+    assert app.policy(settings).relays[0].client_certificates == ({"mx.a.example"} if asks else frozenset())

@@ -503,6 +503,10 @@ CONTRADICTIONS = [
     (relay('trust = "vouched", stamp = "above"'), f'relays.mx.stamp: {MEANS} "vouched", only with stamped'),
     (relay('trust = "vouched", proxies = ["unix"]'), f'relays.mx.proxies: {MEANS} "vouched", only with verified'),
     (
+        relay('trust = "verified", proxies = ["unix"]'),
+        "relays.mx.proxies: a proxy has an IP address: write that instead of unix",
+    ),
+    (
         relay('trust = "vouched", received = 1'),
         'relays.mx.received: means nothing without login = "received": remove it',
     ),
