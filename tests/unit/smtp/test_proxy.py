@@ -1,8 +1,11 @@
 """What a PROXY header says, and what is none (HAProxy's proxy-protocol.txt, 2.1 and 2.2)."""
 
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailgate.smtp.proxy import V1, V2, Broken, HandedOver, begins, v1, v2
 
@@ -106,3 +109,10 @@ def test_a_header_is_told_from_its_first_octets(mark: bytes) -> None:
     assert all(begins(mark[:size]) for size in range(1, len(mark) + 1))
     for other in (b"EHLO", b"\r\nEHLO", b"PROXX", b"\r\n\r\n\r\n", b"proxy "):
         assert not begins(other)
+
+
+@given(st.binary(max_size=107), st.binary(min_size=4, max_size=300))
+def test_whatever_comes_is_a_header_or_broken(line: bytes, rest: bytes) -> None:
+    for read, data in ((v1, V1 + line), (v1, V1 + b"TCP4 " + line), (v2, V2 + rest), (v2, V2 + b"\x21" + rest)):
+        with suppress(Broken):
+            assert isinstance(read(data), HandedOver)

@@ -1,8 +1,11 @@
 """What XCLIENT says of a client. What it refuses stands in the dialogues."""
 
+from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailgate.smtp.arguments import BadArgument
 from mailgate.smtp.xclient import Told, told
@@ -35,3 +38,9 @@ def test_the_address_and_helo_are_read(argument: str, meant: Told) -> None:
 def test_what_is_too_long_or_no_xtext_is_refused(argument: str) -> None:
     with pytest.raises(BadArgument):
         told(argument.encode())
+
+
+@given(st.one_of(st.binary(max_size=300), st.from_regex(rb"(ADDR|HELO|NAME)=[!-~]{0,60}( HELO=[!-~]{0,40})?")))
+def test_whatever_comes_is_read_or_refused(argument: bytes) -> None:
+    with suppress(BadArgument):
+        assert isinstance(told(argument), Told)
