@@ -6,6 +6,9 @@ From is proved by
             by the very same where its DMARC record says ``adkim=s``
     DMARC   the same, and SPF: the envelope sender's domain passes, is aligned with the author's (``aspf``), and the
             organisation publishes a DMARC record. SPF without one proves nothing, and the name from EHLO never does
+            SPF is asked about who sent the mail to the relay, never about the relay: with a client at one of the
+            relay's own networks it says nothing, for a provider's servers, which the author's record names, hand over
+            the mail of strangers too. A network as wide as ``INTERNET`` is no relay's own
     ARC     the same said by one of the relay's sealers, in a chain that holds (see ``arc`` and ``sealing``)
 
 All of it is looked at, also behind the first proof: ``explain`` shows it. A look-up that failed makes the answer
@@ -17,14 +20,18 @@ Raises nothing but what a bug raises.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 
 from mailgate.domain.proof import Authorship, Evidence, Proof
+from mailgate.domain.trust import Relay
 from mailgate.mailauth import policy, sealing, signatures, spf
 from mailgate.mailauth.alignment import aligned, same
 from mailgate.mailauth.canonical import Message
 from mailgate.mailauth.policy import Policy
 from mailgate.mailauth.resolver import Lookups, Trouble
 from mailgate.mailauth.signatures import Checked
+
+INTERNET = {4: 8, 6: 16}  # by version, the longest prefix of a network that is no relay's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +122,20 @@ def _signature(each: Checked, wish: _Wish) -> _Found:
 
 
 def _envelope(said: Authorship, lookups: Lookups) -> spf.SpfResult | None:
-    if said.client.address is None:
+    if said.client.address is None or _is_relay(said.relay, said.client.address):
         return None
     return spf.check(lookups, str(said.client.address), said.client.helo, said.sender)
 
 
+def _is_relay(relay: Relay, client: IPv4Address | IPv6Address) -> bool:
+    """Say whether the client is one of the relay's own servers, rather than who sent the mail to it."""
+    plain = client.ipv4_mapped or client if isinstance(client, IPv6Address) else client
+    return any(plain in network for network in relay.networks if network.prefixlen > INTERNET[network.version])
+
+
 def _spf(sent: spf.SpfResult | None, said: Authorship) -> _Found:
     if sent is None:
-        return _Found(Proof(method="spf", result="none", why="the address of the sending server is not known"))
+        return _Found(Proof(method="spf", result="none", why="the relay did not say which server sent it the mail"))
     domain = ((f"smtp.{sent.identity}", sent.domain),) if sent.domain else ()
     inputs = (*domain, ("smtp.remote-ip", str(said.client.address)))
     why = sent.problem or "it speaks for the envelope sender, not for From"

@@ -1,7 +1,8 @@
 """What proves From by our own look: cases 40 to 47 as a whole."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -123,6 +124,39 @@ def test_spf_proves_only_for_a_domain_with_a_policy(
     evidence = examine(MAIL, zone(**SPF, **records), sender=sender, client=client)
     assert (evidence.believed, evidence.unsure, results(evidence)["spf"]) == (believed, False, spf), name
     assert not any(proof.proves for proof in evidence.proofs if proof.method == "spf")
+
+
+@pytest.mark.parametrize(
+    ("network", "believed"),
+    [
+        ("192.0.2.0/24", False),
+        ("192.0.2.1/32", False),
+        ("192.0.0.0/9", False),
+        ("192.0.0.0/8", True),
+        ("0.0.0.0/0", True),
+        ("203.0.113.0/24", True),
+        ("2001:db8::/32", True),
+    ],
+)
+def test_case_44_spf_says_nothing_about_the_relay_itself(network: str, believed: bool) -> None:
+    relay = replace(RELAY, networks=(ip_network(network),))
+    dns = zone(**SPF, **dmarc(NONE))
+    evidence = examine(MAIL, dns, sender=ANNA, client=SENDING, relay=relay)
+    assert (evidence.believed, evidence.unsure) == (believed, False)
+    assert ("legit.example" in dns.asked) is believed
+
+
+def test_case_44_an_ipv4_client_of_a_listener_for_both_is_the_same_client() -> None:
+    mapped = Client(ip_address("::ffff:192.0.2.1"), "mail.legit.example")
+    dns = zone(**SPF, **dmarc(NONE))
+    assert examine(MAIL, dns, sender=ANNA, client=mapped).believed
+    own = replace(RELAY, networks=(ip_network("192.0.2.0/24"),))
+    assert not examine(MAIL, dns, sender=ANNA, client=mapped, relay=own).believed
+
+
+def test_a_signature_proves_whoever_hands_it_over() -> None:
+    relay = replace(RELAY, networks=(ip_network("192.0.2.0/24"),))
+    assert examine(sign(MAIL, rsa()), zone(), client=SENDING, relay=relay).believed
 
 
 SAID = "dkim=pass header.d=legit.example; spf=pass smtp.mailfrom=legit.example; dmarc=pass header.from=legit.example"
