@@ -16,6 +16,7 @@ SIMPLE = b"simple"
 RELAXED = b"relaxed"
 
 _CRLF = b"\r\n"
+_PIECE = 2**16
 
 
 class Message:
@@ -48,25 +49,47 @@ class Message:
     def body_digest(self, form: bytes) -> bytes:
         """Return the SHA-256 of the body in the form ``simple`` or ``relaxed``."""
         if form not in self._digests:
-            body = self._raw[self._body :]
-            self._digests[form] = sha256(relaxed(body) if form == RELAXED else simple(body)).digest()
+            self._digests[form] = self._digest(form)
         return self._digests[form]
+
+    def _digest(self, form: bytes) -> bytes:
+        if form == RELAXED:
+            return sha256(relaxed(self._raw[self._body :])).digest()
+        end, tail = _cut(self._raw, self._body)
+        hashed = sha256(memoryview(self._raw)[self._body : end])  # most are hashed where they lie
+        hashed.update(tail)
+        return hashed.digest()
 
 
 def simple(body: bytes) -> bytes:
     """Take the empty lines off the end of a body (RFC 6376 3.4.3)."""
-    if not body.endswith(_CRLF):
-        return body + _CRLF
-    end = len(body.rstrip(_CRLF))
-    pairs = body[end:].replace(_CRLF, b"\0")  # the rest holds only CR and LF: a NUL is a pair of them
-    kept = pairs.rstrip(b"\0").replace(b"\0", _CRLF)
-    return body[:end] + kept + _CRLF
+    end, tail = _cut(body, 0)
+    return body[:end] + tail
 
 
 def relaxed(body: bytes) -> bytes:
     """Make each run of white space one space, take it off line ends, and empty lines off the end (RFC 6376 3.4.4)."""
+    plain = simple(_with_plain_spaces(body))
+    return b"" if plain == _CRLF else plain
+
+
+def _with_plain_spaces(body: bytes) -> bytes:
     body = body.replace(b"\t", b" ")
     while b"  " in body:
         body = body.replace(b"  ", b" ")
-    plain = simple(body.replace(b" \r\n", _CRLF))
-    return b"" if plain == _CRLF else plain
+    return body.replace(b" \r\n", _CRLF)
+
+
+def _cut(body: bytes, start: int) -> tuple[int, bytes]:
+    """Return where the body goes on unchanged up to, and what follows instead of the rest."""
+    if not body.endswith(_CRLF, start):
+        return len(body), _CRLF
+    end = len(body)
+    while end > start:  # piece by piece: the whole would be copied
+        piece = body[max(start, end - _PIECE) : end]
+        kept = len(piece.rstrip(_CRLF))
+        end += kept - len(piece)
+        if kept:
+            break
+    pairs = body[end:].replace(_CRLF, b"\0")  # it holds only CR and LF: a NUL is a pair of them
+    return end, pairs.rstrip(b"\0").replace(b"\0", _CRLF) + _CRLF
