@@ -43,6 +43,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
+from mailgate import events
 from mailgate.mailauth.alignment import organisational_domain
 
 BUDGET_TIMEOUTS = 3
@@ -174,11 +175,13 @@ class Resolver:
         until = time.monotonic() + self._timeout
         with closing(_Asking(self._servers, key)) as asking:
             if not self._wait(asking.ask, key, until, allowance) and time.monotonic() < until:
-                return _trouble(key, _NO_TIME)  # another mail has more time, or finds a place: nothing to remember
+                events.dns_asked("hurried")  # another mail has more time, or finds a place: nothing to remember
+                return _trouble(key, _NO_TIME)
         allowance.octets -= asking.octets
         flight.outcome, seconds = asking.outcome()
         with self._lock:
             self._memory.put(key, flight.outcome, seconds)
+        events.dns_asked(_word(flight.outcome))
         return flight.outcome
 
     def _joined(self, key: _Key, flight: _Flight, allowance: _Allowance) -> "Rdatas | Trouble | None":
@@ -376,6 +379,12 @@ class _Asking:
             self._found = (), _between(MIN_TTL, chain.minimum_ttl, MAX_EMPTY_TTL)
         else:
             self._found = tuple(chain.answer), _between(MIN_TTL, chain.minimum_ttl, MAX_TTL)
+
+
+def _word(outcome: "Rdatas | Trouble") -> str:
+    if isinstance(outcome, Trouble):
+        return "trouble"
+    return "answer" if outcome else "empty"
 
 
 def _trouble(key: _Key, what: str) -> Trouble:

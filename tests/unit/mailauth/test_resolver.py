@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from mailgate import events
 from mailgate.mailauth import resolver as module
 from mailgate.mailauth.resolver import Lookups, Resolver, Trouble
 from tests.dns_server import DnsServer, FakeLookups, Zones, dns_server
@@ -158,6 +159,20 @@ def test_without_servers_the_systems_are_asked() -> None:
     servers = Resolver()._servers
     assert servers
     assert all(port == 53 for _, port in servers)
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [("haus", "answer"), ("gone", "empty"), ("servfail", "trouble"), ("late", "hurried")],
+)
+def test_each_question_is_counted_by_its_outcome(resolver: Resolver, name: str, outcome: str) -> None:
+    def counted() -> float:
+        return events.registry.get_sample_value("mailgate_dns_questions_total", {"outcome": outcome}) or 0
+
+    before = counted()
+    budget = 0.2 if outcome == "hurried" else None
+    _outcome(lambda: resolver.lookups(budget).txt(f"{name}.test"))
+    assert counted() == before + 1
 
 
 # -- memory ---------------------------------------------------------------------------------------------------------
