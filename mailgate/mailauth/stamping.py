@@ -23,7 +23,8 @@ that is; where a field of the relay's can't be read, for it may say no; and wher
 that write results of their own in the fields of a relay that doesn't quote it.
 
 Raises nothing; linear time. Limits: a relay that adds fewer Received fields than it is registered with, or doesn't
-stamp every mail (below), lets senders' fields come into its place.
+stamp every mail (below), lets senders' fields come into its place; one that stamps below must also keep a mail whose
+first line begins with white space from going on with its own field.
 """
 
 import re

@@ -377,6 +377,8 @@ HOSTILE: list[tuple[str, str]] = [
     ("closed by another property", "mx; dkim=pass header.d=legit.test(.attack.test header.s=) header.b=x"),
     ("closed by another property, spaced", "mx; dkim=pass header.d=legit.test (.attack.test header.s=) header.b=x"),
     ("closed by another signature", "mx; dkim=pass header.d=legit.test(.attack.test; dkim=pass header.d=).attack.test"),
+    ("a comment that touches the value", "mx; dkim=pass header.d=legit.test(.attack.test) header.s=x"),
+    ("a value missing behind it", "mx; dkim=pass header.d=legit.test header.s= header.b=x"),
     ("a comment inside", "mx; dkim=pass header.d=legit.test(x).attack.test"),
     ("a comment inside, spaced", "mx; dkim=pass header.d=legit.test (x) .attack.test"),
     ("a space inside", "mx; dkim=pass header.d=legit.test .attack.test"),
@@ -541,7 +543,21 @@ def _by_authres(value: str) -> tuple[str, Said] | None:
 DECIDING = {"dkim": ("header.d", "header.i"), "dmarc": ("header.from",), "auth": ("smtp.auth",)}
 
 
-@given(st.lists(PIECES, max_size=25).map(lambda pieces: "mx; dkim=pass " + "".join(pieces)))
+GAPS = st.sampled_from([" ", "  ", "\t", "\r\n ", " (x) ", " (a (b; c) \\) d) ", "\r\n\t(2048-bit key; unprotected) "])
+TIGHT = st.sampled_from(["", "", "", " ", " (x) "])
+NAMES = st.sampled_from(["header.d", "header.i", "header.from", "smtp.auth", "header.s", "policy.x", "reason"])
+VALUES = st.sampled_from(["legit.test", "attack.test", "@legit.test", "anna@legit.test", "x", "a-b_c", "Legit.TEST"])
+METHODS = st.sampled_from(["dkim", "dmarc", "auth", "spf", "x-tls", "DKIM"])
+PROPERTIES = st.lists(st.tuples(GAPS, NAMES, VALUES).map(lambda one: f"{one[0]}{one[1]}={one[2]}"), max_size=3)
+RESULTS = st.tuples(METHODS, TIGHT, TIGHT, st.sampled_from(["pass", "fail", "Pass"]), PROPERTIES).map(
+    lambda one: f"{one[0]}{one[1]}={one[2]}{one[3]}{''.join(one[4])}"
+)
+VALID = st.tuples(
+    st.sampled_from(["mx", "mx 1", "mx (x)"]), st.lists(st.tuples(TIGHT, RESULTS).map("".join), min_size=1)
+).map(lambda one: ";".join([one[0], *one[1]]))
+
+
+@given(VALID | st.lists(PIECES, max_size=25).map(lambda pieces: "mx; dkim=pass " + "".join(pieces)))
 @example("mx; dkim=pass header.d=legit.test header.i=@legit.test; dmarc=pass (p=none) header.from=legit.test")
 @example("mx; dkim=pass header.d = legit.test (x); spf=fail")
 def test_where_both_read_a_passed_result_authres_reads_the_same(value: str) -> None:
