@@ -5,11 +5,13 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailgate.domain.header import split
 from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.trust import Client, Relay, Trust
-from mailgate.mailauth import verifying
+from mailgate.mailauth import canonical, verifying
 from tests.signing import NOW, SELECTOR, Zone, rsa, seal, sign, zone
 
 MAIL = b"From: Anna <anna@legit.example>\r\nTo: paul@customer.example\r\nSubject: Offer\r\n\r\nHello Paul\r\n"
@@ -296,6 +298,46 @@ def test_case_47_whichever_question_fails_nobody_is_believed_for_it(name: str, q
     else:
         assert not evidence.believed
     assert not (evidence.believed and evidence.unsure)
+
+
+WHOLE = (sign(MAIL, rsa(1024)), seal(sign(MAIL, rsa(1024)), rsa(1024), SAID), seal(MAIL, rsa(1024), SAID))
+SHORT_KEYS = {f"{SELECTOR}._domainkey.{domain}": [rsa(1024).record] for domain in ("legit.example", "list.example")}
+BYTES = (
+    b" ",
+    b";",
+    b"=",
+    b":",
+    b"\r\n",
+    b"\r\n ",
+    b"\t",
+    b"\0",
+    b"a",
+    b"1",
+    b"\xff",
+    b"From: x@y.example\r\n",
+    b"; l=1;",
+)
+
+
+@given(
+    st.sampled_from(WHOLE),
+    st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 9), st.sampled_from(BYTES) | st.binary(max_size=9)),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_whatever_is_changed_a_mail_is_believed_only_with_its_author_and_its_body(
+    raw: bytes, changes: list[tuple[float, int, bytes]]
+) -> None:
+    for place, length, put in changes:
+        at = int(place * len(raw))
+        raw = raw[:at] + put + raw[at + length :]
+    evidence = examine(raw, zone(**SHORT_KEYS), relay=SEALED_RELAY)
+    if evidence.believed:
+        header = split(raw)
+        assert [field.split() for field in header.values(b"from")] == [[b"Anna", b"<anna@legit.example>"]]
+        assert canonical.relaxed(raw[header.body :]) == b"Hello Paul\r\n"
 
 
 def test_explain_shows_everything_that_was_looked_at() -> None:
