@@ -23,6 +23,7 @@ Instead of an answer, for every type that the name has no records of:
     TIMEOUT                        silence
     GARBAGE                        bytes that are no DNS message
     WRONG-ID                       an answer to another question's number: an address, "v=spf1 +all"
+    REFERRAL                       no data, and other servers to ask
 And with every answer of the name:
     DELAY seconds                  later
     TRUNCATED                      over UDP only a hint to ask by TCP
@@ -55,7 +56,7 @@ ZONE_FILES = Path(__file__).resolve().parents[1] / "fixtures" / "zones"
 Line = str | tuple[str, bytes]
 Zones = Mapping[str, Sequence[Line]]
 
-_INSTEAD = frozenset({"SERVFAIL", "REFUSED", "NXDOMAIN", "TIMEOUT", "GARBAGE", "WRONG-ID"})
+_INSTEAD = frozenset({"SERVFAIL", "REFUSED", "NXDOMAIN", "TIMEOUT", "GARBAGE", "WRONG-ID", "REFERRAL"})
 _MAX_CHAIN = 20
 _UDP_PLAIN = 512
 _GARBAGE = b"\xff\x00garbage, not a DNS message\x00\xff" * 4
@@ -251,9 +252,11 @@ def _polite(query: dns.message.Message, chain: list[tuple[str, Node]], last: Nod
         if held in node.records:
             response.answer.append(_rrset(name, held, node.records[held], node.ttl))
     if kind not in last.records:
-        if last.instead:
-            response.set_rcode(dns.rcode.from_text(last.instead))
-        response.authority.append(_soa(last.ttl))
+        if last.instead == "REFERRAL":
+            response.authority.append(dns.rrset.from_text("test.", 300, "IN", "NS", "ns.test."))
+        else:
+            response.set_rcode(dns.rcode.from_text(last.instead or "NOERROR"))
+            response.authority.append(_soa(last.ttl))
     wire = response.to_wire(max_size=65535)
     return wire if len(wire) <= space else _hint(query)
 
@@ -282,8 +285,13 @@ def _rdata(kind: str, value: bytes | str) -> dns.rdata.Rdata:
         parts = [data[start : start + 255] for start in range(0, len(data), 255)] or [b""]
         wire = b"".join(bytes([len(part)]) + part for part in parts)
         return dns.rdata.from_wire(dns.rdataclass.IN, RdataType.TXT, wire, 0, len(wire))
-    text = str(value)
-    return dns.rdata.from_text("IN", kind, f"{text.rstrip('.')}." if kind in {"CNAME", "MX", "PTR"} else text)
+    return dns.rdata.from_text("IN", kind, _rooted(str(value)) if kind in {"CNAME", "MX", "PTR"} else str(value))
+
+
+def _rooted(text: str) -> str:
+    """Give the name at the end the root's dot; where there is none it is the root."""
+    before, space, name = text.partition(" ")
+    return f"{before} {name.rstrip('.')}." if space or before.isdigit() else f"{text.rstrip('.')}."
 
 
 class _UdpHandler(BaseRequestHandler):

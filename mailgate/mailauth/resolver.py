@@ -195,7 +195,7 @@ class Resolver:
     def _wait(self, step: Callable[[float], bool], key: _Key, until: float, allowance: _Allowance) -> bool:
         """Let ``step`` wait up to a moment: first as long as patience allows, then as a place among the slow does."""
         end = min(until, allowance.deadline)
-        zone = organisational_domain(key[0]) or key[0]
+        zone = _zone(key[0])
         began = time.monotonic()
         if began < end and allowance.patience > 0 and not self._is_full(zone):
             done = step(min(end, began + min(allowance.patience, self._patience / 2)))
@@ -375,10 +375,17 @@ class _Asking:
         except dns.message.ChainTooLong:
             self._found = (), MIN_TTL
             return
-        if chain.answer is None:
+        if chain.answer is None and _refers(response):
+            self._refusals[server] = "a referral"
+        elif chain.answer is None:
             self._found = (), _between(MIN_TTL, chain.minimum_ttl, MAX_EMPTY_TTL)
         else:
             self._found = tuple(chain.answer), _between(MIN_TTL, chain.minimum_ttl, MAX_TTL)
+
+
+def _zone(name: str) -> str:
+    """Name whose servers are asked, as far as a name tells."""
+    return organisational_domain(name) or ".".join(name.split(".")[-2:])
 
 
 def _word(outcome: "Rdatas | Trouble") -> str:
@@ -389,6 +396,12 @@ def _word(outcome: "Rdatas | Trouble") -> str:
 
 def _trouble(key: _Key, what: str) -> Trouble:
     return Trouble(f"{key[0]} {key[1].name}: {what}")
+
+
+def _refers(response: dns.message.Message) -> bool:
+    """Tell a server that doesn't look up for others, and names those to ask, from one that knows of no data."""
+    kinds = {rrset.rdtype for rrset in response.authority}
+    return RdataType.NS in kinds and RdataType.SOA not in kinds
 
 
 def _between(low: float, value: float, high: float) -> float:
