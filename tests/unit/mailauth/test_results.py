@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import authres
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailgate.mailauth.results import MAX_RESULTS, MAX_VALUE, Results, read, read_arc, read_without_id
@@ -512,6 +512,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=40).map("".join))
 @example("mx; none")
 def test_any_bytes_are_read_or_not_and_never_trip(value: str) -> None:
@@ -521,6 +522,7 @@ def test_any_bytes_are_read_or_not_and_never_trip(value: str) -> None:
             assert one.result == one.result.lower() != ""
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_binary_never_trips(value: bytes) -> None:
     assert read(value) is None or isinstance(read(value), Results)
@@ -557,6 +559,7 @@ VALID = st.tuples(
 ).map(lambda one: ";".join([one[0], *one[1]]))
 
 
+@settings(deadline=None)
 @given(VALID | st.lists(PIECES, max_size=25).map(lambda pieces: "mx; dkim=pass " + "".join(pieces)))
 @example("mx; dkim=pass header.d=legit.test header.i=@legit.test; dmarc=pass (p=none) header.from=legit.test")
 @example("mx; dkim=pass header.d = legit.test (x); spf=fail")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailgate.domain import header
@@ -383,6 +383,7 @@ FIRST_LINES = LINES | st.text(alphabet="aA:;=() \t", min_size=1, max_size=20)
 BELOW_THEM = st.lists(FIRST_LINES, max_size=45)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(TOPS), BELOW_THEM, st.binary(max_size=80))
 @example(TOPS[0], [FORGED] * 40, b"")
 @example(TOPS[2], [FORGED] * 40, b"")
@@ -405,6 +406,7 @@ def test_whatever_stands_below_the_relays_fields_the_outcome_is_the_same(
     assert outcome(followed) == outcome(alone)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([1, 2, 40]), st.permutations([FORGED, R, DKIM, stamp("auth=pass smtp.auth=anna@legit.test")]))
 def test_copies_of_forged_fields_never_outweigh_a_fail(copies: int, forged: list[str]) -> None:
     many = [line for line in forged for _ in range(copies)]
