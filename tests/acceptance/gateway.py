@@ -11,8 +11,9 @@ from tests.acceptance.outside import GATEWAY, Said, hand_over
 from tests.acceptance.postfix import Postfix, postfix
 from tests.acceptance.program import DOMAIN, program
 from tests.acceptance.signing import Signer
+from tests.dns_server import dns_server
 
-FACING_THE_INTERNET = f"""\
+STRANGERS_MAY_WRITE = f"""\
 relay_domains = {DOMAIN}
 smtpd_authorized_xclient_hosts = 127.0.0.0/8
 milter_default_action = tempfail
@@ -43,6 +44,17 @@ class Gateway:
         assert settled_by(self.last, address) == ["sent"]
         assert self.company.kept(record) == [(said.author, "stamped")]
 
+    def measured(self, said: Said) -> list[str]:
+        """Ask ``doctor relay`` about a mail that was kept; gives the settings that it advises for ``stamped``."""
+        record, address = self.take(said)
+        settled_by(self.last, address)
+        run = self.company.program
+        (activity,) = run.facts("activity", "list", record)
+        told = run.run("doctor", "relay", "-", "--json", stdin=run.run("activity", "raw", activity["id"]).stdout)
+        (advised,) = (kind for kind in json.loads(told.stdout)["kinds"] if kind["trust"] == "stamped")
+        assert advised["supported"] is True
+        return list(advised["settings"])
+
     def refuses(self, said: Said) -> str:
         """Check that it goes back to its sender, and why; gives the notice."""
         record, address = self.take(said)
@@ -56,7 +68,10 @@ class Gateway:
 @contextmanager
 def gateway(folder: Path, keys: dict[str, Signer], milter: str, stamp: str) -> Iterator[Gateway]:
     """Run a gateway whose milter stamps at this place."""
-    with stamped(folder, stamp, received=1) as running, mx(running, milter, running.program.smtp_port) as postfix:
+    with (
+        stamped(folder, stamp, received=1) as running,
+        facing_the_internet(running, milter, running.program.smtp_port) as postfix,
+    ):
         yield Gateway(running, postfix, postfix, keys)
 
 
@@ -66,21 +81,27 @@ def clean_gateway(folder: Path, keys: dict[str, Signer], milter: str, stamp: str
     with (
         stamped(folder, stamp, received=2) as running,
         facing("inner", running, running.program.smtp_port) as inner,
-        mx(running, milter, inner.port, CLEAN) as postfix,
+        facing_the_internet(running, milter, inner.port, CLEAN) as postfix,
     ):
         yield Gateway(running, postfix, inner, keys)
 
 
-def stamped(folder: Path, stamp: str, received: int) -> AbstractContextManager[Company]:
-    """Run the company with a relay of this kind."""
+@contextmanager
+def stamped(folder: Path, stamp: str, received: int) -> Iterator[Company]:
+    """Run the company with a relay of this kind; its DNS knows nothing, for a stamp needs none."""
     relay = {"name": "mx", "networks": ["127.0.0.0/8"], "trust": "stamped", "authserv_id": GATEWAY}
     relays = json.dumps([relay | {"received": received, "stamp": stamp}])
-    return company(folder, program(folder, MAILGATE_RELAYS=relays))
+    with dns_server({}) as dns:
+        settled = program(folder, MAILGATE_RELAYS=relays, MAILGATE_DNS__SERVERS=json.dumps([dns.address]))
+        with company(folder, settled) as running:
+            yield running
 
 
-def mx(company: Company, milter: str, next_port: int, extra: str = "") -> AbstractContextManager[Postfix]:
+def facing_the_internet(
+    company: Company, milter: str, next_port: int, extra: str = ""
+) -> AbstractContextManager[Postfix]:
     """Run the gateway's own Postfix."""
-    more = f"{FACING_THE_INTERNET}smtpd_milters = {milter}\n{extra}"
+    more = f"{STRANGERS_MAY_WRITE}smtpd_milters = {milter}\n{extra}"
     return facing(GATEWAY.removesuffix(".example"), company, next_port, "reject_unauth_destination", more)
 
 

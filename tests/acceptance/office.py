@@ -15,6 +15,7 @@ from tests.acceptance.company import Company, company
 from tests.acceptance.postfix import Postfix, postfix
 from tests.acceptance.program import DOMAIN, program
 from tests.acceptance.sasl import ENABLED, PASSWORD, logins
+from tests.dns_server import dns_server
 
 ANNA, BEAT, DORA = "anna@muster.example", "beat@muster.example", "dora@muster.example"
 SUPPORT = "support@muster.example"  # a shared mailbox that both may use
@@ -51,8 +52,10 @@ class Office:
 def office(folder: Path, extra: str = "", **settings: str) -> Iterator[Office]:
     """Run a company whose relay must show the login."""
     relay = {"name": "mta", "networks": ["127.0.0.0/8"], "trust": "vouched", "login": "received", "received": 1}
-    settled = program(folder, MAILGATE_RELAYS=json.dumps([relay]), **settings)
     with ExitStack() as stack:
+        dns = stack.enter_context(dns_server({}))  # for doctor, which looks at all kinds
+        servers = json.dumps([dns.address])
+        settled = program(folder, MAILGATE_RELAYS=json.dumps([relay]), MAILGATE_DNS__SERVERS=servers, **settings)
         # Postfix reads the logins as user postfix, who may not look into pytest's folders
         open_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailgate-sasl-")))
         open_folder.chmod(0o755)

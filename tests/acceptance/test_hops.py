@@ -24,7 +24,12 @@ def with_a_name(path: Path) -> bool:
     return bool(fields.values(b"message-id") or fields.values(b"date"))
 
 
-NAMED = [path for path in messages.fixtures() if with_a_name(path)]
+def is_a_report(path: Path) -> bool:
+    """Say whether it is one of those that nobody may send."""
+    return any(b"multipart/report" in value for value in header.split(path.read_bytes()).values(b"content-type"))
+
+
+NAMED = [path for path in messages.fixtures() if with_a_name(path) and not is_a_report(path)]
 
 
 def hand_over(relay: Postfix, recipient: str, mails: list[bytes]) -> None:

@@ -35,6 +35,12 @@ def test_what_it_did_not_sign_is_refused(mx: Gateway, said: Said) -> None:
     assert in_one_line(said.on_top.decode()) in in_one_line(notice)  # what was forged did come to us
 
 
+def test_doctor_measures_what_the_relay_is_registered_with(mx: Gateway) -> None:
+    advised = mx.measured(HONEST["signed, below forged results"])
+
+    assert {f'authserv_id = "{GATEWAY}"', "received = 1", 'stamp = "above"'} <= set(advised)
+
+
 def test_behind_a_second_postfix_the_place_is_counted_on(keys: dict[str, Signer], tmp_path: Path) -> None:
     with opendkim(GATEWAY, list(keys.values())) as milter, clean_gateway(tmp_path, keys, milter, "above") as two:
         two.keeps(HONEST["signed, below forged results"])

@@ -5,12 +5,11 @@ rspamd writes below the gateway's own Received field, above what others wrote.
 
 import smtplib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.acceptance.gateway import Gateway, gateway, in_one_line
-from tests.acceptance.outside import EVE, FORGED, HONEST, HONEST_BY_SPF, Said, claims, zones
+from tests.acceptance.gateway import Gateway, facing_the_internet, gateway, in_one_line
+from tests.acceptance.outside import EVE, EVILS, FORGED, GATEWAY, HONEST, HONEST_BY_SPF, Said, claims, hand_over, zones
 from tests.acceptance.postfix import free_port
 from tests.acceptance.rspamd import rspamd
 from tests.acceptance.signing import Signer
@@ -42,8 +41,19 @@ def test_what_did_not_is_refused(mx: Gateway, said: Said) -> None:
     assert in_one_line(said.on_top.decode()) in in_one_line(notice)  # what was forged did come to us
 
 
-def test_a_mail_that_the_milter_could_not_look_at_never_gets_to_us(keys: dict[str, Signer], tmp_path: Path) -> None:
+def test_doctor_measures_what_the_relay_is_registered_with(mx: Gateway) -> None:
+    advised = mx.measured(HONEST["signed, below forged results"])
+
+    assert {f'authserv_id = "{GATEWAY}"', "received = 1", 'stamp = "below"'} <= set(advised)
+
+
+def test_a_mail_that_the_milter_could_not_look_at_never_gets_to_us(mx: Gateway) -> None:
     # nothing answers there; with milter_default_action = accept a forged stamp would stand where the milter's does
     dead = f"inet:127.0.0.1:{free_port()}"
-    with gateway(tmp_path, keys, dead, "below") as running, pytest.raises(smtplib.SMTPException, match=r"4[.]7[.]1"):
-        running.take(Said(sender=EVE, on_top=claims()))
+    _, address = mx.company.record()
+    forged = Said(on_top=claims()).mail({}, "<dead@evil.example>")
+    with (
+        facing_the_internet(mx.company, dead, mx.company.program.smtp_port) as alone,
+        pytest.raises(smtplib.SMTPException, match=r"4[.]7[.]1"),
+    ):
+        hand_over(alone.port, EVILS, EVE, address, forged)

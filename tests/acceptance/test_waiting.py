@@ -1,5 +1,6 @@
 """A colleague who is no user yet: Postfix keeps their mail, and the line that ``user add`` prints brings it."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -7,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.company import settled_by
-from tests.acceptance.office import DORA, office
+from tests.acceptance.office import DORA, Office, office
 from tests.acceptance.postfix import wait_for
 
 pytestmark = pytest.mark.acceptance("sasl")
 
 # so that it is the printed line that brings the mail, not Postfix's own retry
 PATIENT = "minimal_backoff_time = 1000s\nmaximal_backoff_time = 2000s\nqueue_run_delay = 1000s\n"
+
+
+def queue(running: Office) -> list[str]:
+    return ["-c", str(running.postfix.base / "etc")]
 
 
 def test_their_mail_waits_until_they_are_registered(tmp_path: Path) -> None:
@@ -25,11 +30,17 @@ def test_their_mail_waits_until_they_are_registered(tmp_path: Path) -> None:
         assert "[MG-WAIT]" in running.postfix.log
         assert DORA in running.company.program.must("user", "pending")
 
+        # what waits can be looked at as it would come to us, before anything is decided
+        queue_id = re.findall(r"(\w+): to=<", running.postfix.log)[-1]
+        mail = subprocess.run(["postcat", *queue(running), "-bhq", queue_id], check=True, capture_output=True).stdout
+        told = running.company.program.run("doctor", "relay", "-", "--from", DORA, "--json", stdin=mail)
+        (advised,) = (kind for kind in json.loads(told.stdout)["kinds"] if kind["trust"] == "vouched")
+        assert {'login = "received"', "received = 1"} <= set(advised["settings"])
+
         printed = running.company.program.must("user", "add", DORA, "--name", "Dora Muster")
         line = re.search(r"postqueue -i (\w+)", printed)
         assert line, printed
-        command = ["postqueue", "-c", str(running.postfix.base / "etc"), "-i", line.group(1)]
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(["postqueue", *queue(running), "-i", line.group(1)], check=True, capture_output=True)
         wait_for(lambda: running.postfix.statuses(address)[-1] == "sent")
 
         assert running.company.kept(record) == [(DORA, "vouched")]
