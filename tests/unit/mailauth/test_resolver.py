@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
+import dns.message
+import dns.query
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailgate import events
 from mailgate.mailauth import resolver as module
@@ -73,6 +77,26 @@ def test_it_answers(lookups: Lookups, ask: Ask, expected: object) -> None:
 @pytest.mark.parametrize(("ask", "expected"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS])
 def test_the_fake_without_sockets_answers_the_same(ask: Ask, expected: object) -> None:
     assert ask(FakeLookups(ZONES)) == expected
+
+
+@given(
+    asked=st.sampled_from(["TXT", "A", "AAAA", "MX", "PTR"]),
+    changes=st.lists(st.tuples(st.integers(2, 400), st.integers(0, 255)), max_size=6),
+    cut=st.integers(12, 400),
+)
+def test_whatever_bytes_come_it_is_an_answer_or_trouble(
+    server: DnsServer, asked: str, changes: list[tuple[int, int]], cut: int
+) -> None:
+    def reply(query: dns.message.Message, *_: object, **__: object) -> dns.message.Message:
+        wire = bytearray(server.reply(query.to_wire(), tcp=True) or b"")
+        for place, byte in changes:
+            wire[place % len(wire)] = byte
+        return dns.message.from_wire(bytes(wire[:cut]))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dns.query, "udp", reply)
+        found = _outcome(lambda: getattr(Resolver(["127.0.0.1"], 0.1).lookups(), asked.lower())("toall.test"))
+    assert isinstance(found, (tuple, Trouble))
 
 
 TROUBLE = ("servfail", "refused", "silent", "garbage", "wrong-id", "referral", "toalias")
