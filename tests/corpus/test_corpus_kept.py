@@ -28,15 +28,17 @@ from tests.worlds import ANNA, DOMAIN, NOW, WORLD
 AUTHOR = "anna@muster.example"
 
 # What the corpus holds that is refused although its author is registered: bytes that no mail may hold, and machine
-# mail. Everything else must be kept.
+# mail, which says so or is a delivery report as a whole. Everything else must be kept.
 NEWLINE, MACHINE = "554 5.6.0 [MG-NEWLINE]", "550 5.7.1 [MG-MACHINE]"
 REPORTS = "mikel/spec/fixtures/emails/multipart_report_emails"
 REFUSED = {
-    "cpython/Lib/test/test_email/data/msg_25.txt": MACHINE,  # a delivery report that says Auto-Submitted
+    **{f"cpython/Lib/test/test_email/data/msg_{n}.txt": MACHINE for n in ("05", "25", "43")},
     f"{REPORTS}/multi_address_bounce1.eml": MACHINE,
     f"{REPORTS}/multi_address_bounce2.eml": MACHINE,
+    f"{REPORTS}/multipart_report_multiple_status.eml": MACHINE,
     f"{REPORTS}/report_422.eml": MACHINE,
     f"{REPORTS}/report_530.eml": MACHINE,
+    "spamscope/tests/mails/mail_malformed_2": MACHINE,
     "stalwart-mail-parser/resources/eml/thirdparty/005.eml": NEWLINE,  # a CR alone
 }
 # what a fixture that was cut short may end as: its author, its mark as machine mail or its body are cut off
