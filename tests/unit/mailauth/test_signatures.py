@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import dkim
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailgate.domain.header import split
@@ -309,6 +309,7 @@ BODIES = st.lists(
 ).map(b"".join)
 
 
+@settings(deadline=None)
 @given(BODIES, st.booleans())
 def test_bodies_are_brought_into_the_form_that_dkimpy_brings_them_into(body: bytes, long: bool) -> None:
     body = body + b"\r\n" * 2**16 if long else body
@@ -322,12 +323,14 @@ def test_bodies_are_brought_into_the_form_that_dkimpy_brings_them_into(body: byt
     assert message.body_digest(b"relaxed") == sha256(relaxed).digest()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.binary(max_size=100))
 def test_whatever_stands_in_a_signature_it_is_told_and_nothing_is_raised(value: bytes, above: bytes) -> None:
     raw = above + b"\r\nDKIM-Signature: " + value + b"\r\n" + MAIL
     assert not any(each.passed for each in check(raw))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["v", "a", "c", "d", "s", "t", "x", "i", "h", "q"]), st.text(max_size=30))
 def test_whatever_a_tag_says_only_known_names_are_asked_for(tag: str, said: str) -> None:
     dns = zone()
@@ -336,6 +339,7 @@ def test_whatever_a_tag_says_only_known_names_are_asked_for(tag: str, said: str)
     assert all(len(name) <= 253 and name.isascii() and " " not in name and "\0" not in name for name in dns.asked)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_whatever_a_key_record_holds_it_is_told_and_nothing_is_raised(record: bytes) -> None:
     assert not any(each.passed for each in check(SIGNED, with_key(record, b"v=DKIM1; p=" + record)))

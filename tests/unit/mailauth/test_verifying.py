@@ -5,7 +5,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailgate.domain.header import split
@@ -319,6 +319,7 @@ BYTES = (
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(WHOLE),
     st.lists(
