@@ -49,7 +49,7 @@ _STORE_UP = Gauge("mailgate_store_up", "1 while the store answers", ["store"], r
 _LAST_KEPT = Gauge("mailgate_last_kept_timestamp_seconds", "When a mail was last kept, Unix time", registry=registry)
 _BAD_RECIPIENTS = Counter("mailgate_bad_recipients", "Recipients refused at RCPT", ["reason"], registry=registry)
 _TURNED_AWAY = Counter("mailgate_turned_away", "Connections refused before any mail", ["reason"], registry=registry)
-_DNS_QUESTIONS = Counter("mailgate_dns_questions", "Questions to the name servers", ["outcome"], registry=registry)
+_DNS_QUESTIONS = Counter("mailgate_dns_questions", "Questions to the name servers", ["verdict"], registry=registry)
 _BUILD = Gauge("mailgate_build_info", "The version that runs", ["version"], registry=registry)
 _BUILD.labels(__version__).set(1)
 
@@ -218,9 +218,9 @@ def protocol_trouble(*, relay: str, what: str) -> None:
     _log.info("protocol", relay=relay, what=what)
 
 
-def dns_asked(outcome: str) -> None:
+def dns_asked(verdict: str) -> None:
     """Count a question to the DNS: ``answer``, ``empty`` (no such name or data), ``trouble`` or ``hurried``."""
-    _DNS_QUESTIONS.labels(outcome).inc()
+    _DNS_QUESTIONS.labels(verdict).inc()
 
 
 # -- the store ------------------------------------------------------------------------------------------------------

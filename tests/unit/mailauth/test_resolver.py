@@ -172,7 +172,7 @@ def test_without_servers_the_systems_are_asked() -> None:
 )
 def test_each_question_is_counted_by_its_outcome(resolver: Resolver, name: str, outcome: str) -> None:
     def counted() -> float:
-        return events.registry.get_sample_value("mailgate_dns_questions_total", {"outcome": outcome}) or 0
+        return events.registry.get_sample_value("mailgate_dns_questions_total", {"verdict": outcome}) or 0
 
     before = counted()
     budget = 0.2 if outcome == "hurried" else None
