@@ -177,7 +177,8 @@ def replied(seconds: float) -> None:
 def recipient_refused(*, relay: str, reason: Reason, masked: str, deferred: bool = False) -> None:
     """A recipient got its no at RCPT. ``masked`` is never the whole address."""
     verdict = Verdict.DEFERRED if deferred else Verdict.REFUSED
-    _BAD_RECIPIENTS.labels(reason.value).inc()
+    if reason is not Reason.PENDING_SENDER:  # the address was right
+        _BAD_RECIPIENTS.labels(reason.value).inc()
     _MAILS.labels(verdict.value, reason.value).inc()
     _log.info("recipient", verdict=verdict.value, reason=reason.value, relay=relay, recipient=masked)
 

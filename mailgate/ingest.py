@@ -7,9 +7,9 @@ caps on size, header and recipients are those of SMTP. ``explain`` tells what ea
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from mailgate.domain import author, header
+from mailgate.domain import author, header, trust
 from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.trust import UNIX, Client, Relay
@@ -31,10 +31,9 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """A mail as it was handed over. ``sender`` is the envelope's, ``None`` for the author; ``relay`` an IP or unix.
+    """A mail as handed over. ``sender`` is the envelope's, ``None`` for the author; ``relay`` a name, IP or unix.
 
-    ``client`` is the address that a relay of the kind ``verified`` saw, where it isn't the relay's own; ``helo`` what
-    that client said to EHLO.
+    ``client`` is the address that sent the mail, for SPF, where it isn't the relay's own; ``helo`` is what it said.
     """
 
     raw: bytes
@@ -63,7 +62,9 @@ def ingest(intake: Intake, handed: Handed, caps: Caps) -> list[Outcome]:
         except (Refused, Deferred) as no:
             said_no[n] = _outcome(recipient, no)
     if addressees:
-        envelope = Envelope(relay=relay, sender=sender, addressees=tuple(addressees.values()), client=_client(handed))
+        envelope = Envelope(
+            relay=relay, sender=sender, addressees=tuple(addressees.values()), client=_client(relay, handed)
+        )
         said_no.update(zip(addressees, _deliver(intake, envelope, handed.raw, caps), strict=True))
     return [said_no[n] for n in sorted(said_no)]
 
@@ -78,7 +79,7 @@ def explain(intake: Intake, handed: Handed, caps: Caps, tell: Tell) -> Outcome:
         tell("relay", f"{handed.relay} is {relay.name}, {relay.trust.value}")
         raw = _checked(handed.raw, caps)
         tell("shape", f"{len(raw)} bytes")
-        envelope = Envelope(relay=relay, sender=_sender(handed), addressees=(), client=_client(handed))
+        envelope = Envelope(relay=relay, sender=_sender(handed), addressees=(), client=_client(relay, handed))
         met = intake.explain(envelope, handed.recipients, raw, tell)
     except (Refused, Deferred) as no:
         return _outcome(first, intake.softened(no))
@@ -116,18 +117,27 @@ def _checked(raw: bytes, caps: Caps) -> bytes:
 
 
 def _relay(intake: Intake, name: str) -> Relay | None:
+    if named := next((relay for relay in intake.policy.relays if relay.name == name), None):
+        return named
     try:
-        return intake.relay_at(None if name == UNIX else ip_address(name))
+        return intake.relay_at(_address(name))
     except ValueError:
-        raise BadInput(f"relay {name!r} is no IP address: write one of a registered relay, or {UNIX}") from None
+        raise BadInput(f"relay {name!r} is none: write a relay's name, its IP address, or {UNIX}") from None
 
 
-def _client(handed: Handed) -> Client:
-    name = handed.relay if handed.client is None else handed.client
-    try:
-        return Client(None if name == UNIX else ip_address(name), handed.helo)
-    except ValueError:
-        raise BadInput(f"client {name!r} is no IP address: write the address that spoke to the relay") from None
+def _client(relay: Relay, handed: Handed) -> Client:
+    """Say who spoke to the relay's listener; nobody is known behind a proxy, or where the relay is named."""
+    if handed.client is not None:
+        try:
+            return Client(_address(handed.client), handed.helo)
+        except ValueError:
+            raise BadInput(f"client {handed.client!r} is no IP address: write the one that sent the mail") from None
+    peer = None if handed.relay == relay.name else _address(handed.relay)
+    return Client(None if trust.is_proxy(relay, peer) else peer, handed.helo)
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    return None if name == UNIX else ip_address(name)
 
 
 def _sender(handed: Handed) -> str:

@@ -23,7 +23,9 @@ LEDGER = ("id", "at", "verdict", "reason", "record", "relay", "queue_id", "autho
 INGESTED = ("to", "verdict", "reason", "code", "text", "activity")
 
 From = Annotated[str | None, typer.Option("--from", metavar="ENVELOPE", help="Envelope sender; default: the author.")]
-Relay = Annotated[str, typer.Option("--relay", metavar="IP", help="The mail server that it comes from.")]
+Relay = Annotated[str, typer.Option("--relay", metavar="IP|NAME", help="The mail server that it comes from.")]
+Client = Annotated[str | None, typer.Option("--client", metavar="IP", help="Who sent it, for SPF; default: the relay.")]
+Helo = Annotated[str, typer.Option("--helo", metavar="NAME", help="What that client said to EHLO.")]
 To = Annotated[list[str] | None, typer.Option("--to", metavar="ADDRESS", help="May be repeated.")]
 
 
@@ -40,6 +42,8 @@ def ingest(
     to: To = None,
     from_: From = None,
     relay: Relay = "127.0.0.1",
+    client: Client = None,
+    helo: Helo = "",
     config: Config = "",
     as_json: AsJson = False,
 ) -> int:
@@ -53,7 +57,12 @@ def ingest(
 
     caps = _caps(settings)
     handed = handing.Handed(
-        raw=read_input(file, caps.max_size), recipients=recipients, sender=from_, relay=relay
+        raw=read_input(file, caps.max_size),
+        recipients=recipients,
+        sender=from_,
+        relay=relay,
+        client=client,
+        helo=helo,
     )  # before the store is opened
     with app.open_desk(settings) as desk:
         outcomes = handing.ingest(desk.intake, handed, caps)
@@ -68,6 +77,8 @@ def explain(
     to: To = None,
     from_: From = None,
     relay: Relay = "127.0.0.1",
+    client: Client = None,
+    helo: Helo = "",
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +99,7 @@ def explain(
         if raw is None:
             outcome = handing.explain_recipient(desk.intake, what, tell)
         else:
-            handed = handing.Handed(raw=raw, recipients=to or (), sender=from_, relay=relay)
+            handed = handing.Handed(raw=raw, recipients=to or (), sender=from_, relay=relay, client=client, helo=helo)
             outcome = handing.explain(desk.intake, handed, caps, tell)
     code, text = app.answer(outcome, settings)
     if outcome.reason:

@@ -31,8 +31,8 @@ class Trust(StrEnum):
 class Stamp(StrEnum):
     """Where the relay's own Authentication-Results stand, seen from the Nth Received field."""
 
-    ABOVE = "above"  # milters of Postfix: added after its own Received
-    BELOW = "below"  # Google, Microsoft: the first one between the Nth and the N+1th
+    ABOVE = "above"  # OpenDKIM and OpenDMARC behind Postfix
+    BELOW = "below"  # Google, Microsoft, rspamd behind Postfix: the first one between the Nth and the N+1th
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

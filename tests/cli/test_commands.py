@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import DOMAIN, Ran, Run
+from tests.dns_server import dns_server
 from tests.store.admin import ANNA, LUCA, a_mail
 
 NOBODY = "01234567-89ab-7def-8123-456789abcdef"
@@ -302,6 +303,48 @@ def test_explain_tells_every_rule_and_stores_nothing(world: Run) -> None:
     assert "refused: 550 5.1.1 [MG-ADDRESS]" in world("explain", f"nobody@{DOMAIN}").out
     assert world("ledger", "--json").facts == []
     assert world("activity", "list", "campaign:4711", "--json").facts == []
+
+
+RELAYS = json.dumps(
+    [
+        {"name": "edge", "networks": ["0.0.0.0/0"], "trust": "verified", "proxies": ["192.0.2.9/32"]},
+        {"name": "office", "networks": ["unix"], "trust": "vouched"},
+    ]
+)
+NOT_KNOWN = "none: the relay did not say which server sent it the mail"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spf"),
+    [
+        pytest.param(["--relay", "192.0.2.1"], "smtp.remote-ip=192.0.2.1", id="the client is who speaks"),
+        pytest.param(["--relay", "edge"], NOT_KNOWN, id="a relay's name says nothing of the client"),
+        pytest.param(["--relay", "192.0.2.9"], NOT_KNOWN, id="a proxy is nobody's client"),
+        pytest.param(["--relay", "edge", "--client", "198.51.100.7"], "smtp.remote-ip=198.51.100.7", id="told"),
+        pytest.param(["--relay", "192.0.2.9", "--client", "2001:db8::7"], "smtp.remote-ip=2001:db8::7", id="V6"),
+    ],
+)
+def test_explain_asks_spf_about_the_client(
+    world: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], spf: str
+) -> None:
+    bcc = _address(world)
+    monkeypatch.setenv("MAILGATE_RELAYS", RELAYS)
+    with dns_server({}) as names:  # nobody publishes anything
+        monkeypatch.setenv("MAILGATE_DNS__SERVERS", json.dumps([names.address]))
+        (said,) = world("explain", "-", "--to", bcc, "--helo", "x", *arguments, "--json", stdin=a_mail()).facts
+    (told,) = [rule["said"] for rule in said["rules"] if rule["rule"] == "spf"]
+    assert spf in told
+    assert (said["verdict"], said["reason"]) == ("refused", "not_believed")
+
+
+def test_a_mail_may_be_handed_in_for_a_relay_by_its_name(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    bcc = _address(world)
+    monkeypatch.setenv("MAILGATE_RELAYS", RELAYS)
+    ran = world("ingest", "-", "--to", bcc, "--relay", "office", "--json", stdin=a_mail())
+    assert json.loads(ran.out)["verdict"] == "kept"
+    for option, value in (("--relay", "nowhere"), ("--client", "nobody")):
+        said = world("ingest", "-", "--to", bcc, "--relay", "office", option, value, stdin=a_mail())
+        assert (said.code, repr(value) in said.err) == (65, True)
 
 
 def test_with_soft_refuse_every_command_says_later_as_smtp_does(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
