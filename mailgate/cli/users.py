@@ -31,10 +31,12 @@ Automatic = Annotated[
     bool | None,
     typer.Option(
         "--accept-automatic/--no-accept-automatic",
-        help="Of a system: keep its mail although it says that it is automatic.",
+        help="Of a system: keep its mail although it says that it is automatic (gives record_activities).",
     ),
 ]
-Take = Annotated[list[str] | None, typer.Option("--no-role", metavar="ROLE", help="Take this role; may be repeated.")]
+Take = Annotated[
+    list[str] | None, typer.Option("--no-role", metavar="ROLE", help="Take this role away; may be repeated.")
+]
 
 
 @app.command()
