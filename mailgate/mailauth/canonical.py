@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-from mailgate.domain.header import Field, Header
+from mailgate.domain.header import Field, Header, Shape
 
 SIMPLE = b"simple"
 RELAXED = b"relaxed"
@@ -26,6 +26,7 @@ class Message:
         self._raw = raw
         self._body = fields.body
         self._digests: dict[bytes, bytes] = {}
+        self.has_garbage = any(field.shape is Shape.GARBAGE for field in fields.fields)
         self._by_name: defaultdict[bytes, list[Field]] = defaultdict(list)
         for field in fields.fields:
             if field.name:

@@ -4,7 +4,8 @@
 foreign ones hides an honest one; ``check`` says what becomes of one. A signature passes here only if it shows who wrote
 the mail: it signs From, of which the mail has exactly one, and covers the whole body. So ``policy`` is the result
 of one with ``l=`` (anything may be added below), above which a second Subject, To, Content-Type or the like was put
-that isn't signed, with rsa-sha1 or a key below 1024 bits. Expired (``x=``, five minutes
+that isn't signed, in whose header stands a line that is no field (no signature covers it, and some readers take the
+body to begin there), with rsa-sha1 or a key below 1024 bits. Expired (``x=``, five minutes
 of grace) or from the future (``t=``, ten hours, for clocks that are set to the wrong zone), a version other than 1,
 ``i=`` outside ``d=`` and whatever can't be read are failures.
 
@@ -204,6 +205,8 @@ def check_whole(message: Message, claim: Claim, now: float) -> None:
     authors = message.named(b"from")
     if len(authors) != 1 or authors[0].shape is not Shape.FIELD:
         raise Unusable("policy", "the mail has not exactly one From")
+    if message.has_garbage:
+        raise Unusable("policy", "a line that is no field stands in the header, where readers may begin the body")
     if name := next((name for name in SINGLE if _is_added_to(message, name, signed.count(name))), None):
         raise Unusable("policy", f"one {name.decode()} is signed, and the mail has another that is not")
     _check_time(claim, now)

@@ -98,6 +98,12 @@ def resealed(raw: bytes, instance: int = 2, **tags: str) -> bytes:
         ("case 46: From changed after the seal", TWO.replace(b"anna@", b"paul@"), "fail", []),
         ("case 46: a second From", b"From: paul@legit.example\r\n" + TWO, "policy", []),
         ("case 46: a second Subject", b"Subject: Bill\r\n" + TWO, "policy", []),
+        (
+            "case 46: a line that is no field, with which readers begin the body",
+            TWO.replace(b"\r\n\r\n", b"\r\nPay me\r\n\r\n", 1),
+            "policy",
+            [],
+        ),
         ("case 46: the newest doesn't sign From", seal(MAIL, rsa(), SAID, signed=(b"to", b"subject")), "permerror", []),
         (
             "case 46: the newest signs a part of the body",

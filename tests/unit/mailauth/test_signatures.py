@@ -193,6 +193,11 @@ def test_a_key_of_1024_bits_still_counts() -> None:
 SIGNED = sign(MAIL, rsa(), {"h": "from:to:subject:cc"})
 
 
+def ending(raw: bytes, line: bytes) -> bytes:
+    """Let the header end with one more line."""
+    return raw.replace(b"\r\n\r\n", b"\r\n" + line + b"\r\n\r\n", 1)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "expected"),
     [
@@ -215,6 +220,11 @@ SIGNED = sign(MAIL, rsa(), {"h": "from:to:subject:cc"})
         ("case 41: a second Subject below", lambda raw: raw.replace(b"\nTo:", b"\nSubject: Bill\r\nTo:"), "policy"),
         ("the same Subject again", lambda raw: b"Subject: Offer \t for\r\n you\r\n" + raw, "pass"),
         ("a second one of what nobody signed", lambda raw: b"Message-ID: <2@legit.example>\r\n" + raw, "pass"),
+        ("a line that is no field, with which readers begin the body", lambda raw: ending(raw, b"Pay me"), "policy"),
+        ("the same, below a field of one's own", lambda raw: ending(raw, b"X-Pay: 1\r\nPay me"), "policy"),
+        ("another field below all", lambda raw: ending(raw, b"X-Pay: 1"), "pass"),
+        ("a field whose name is not ASCII", lambda raw: raw.replace(b"\nTo:", b"\nT\xc3\xb6: x\r\nTo:"), "policy"),
+        ("the line of a mailbox file on top", lambda raw: b"From anna Mon Jan  1 00:00:00 2024\r\n" + raw, "pass"),
         ("no From", lambda raw: raw.replace(b"From:", b"Fro:"), "policy"),
         ("b= of nothing", lambda raw: raw[: raw.index(b" b=")] + b" b=\r\n" + MAIL, "permerror"),
         ("b= cut off", lambda raw: raw.replace(b"==\r\n", b"\r\n", 1), "permerror"),
