@@ -5,7 +5,7 @@ measured: each Authentication-Results field stands below some Received fields an
 of the server below it (``above``: the first Received under it is that server's own) or of the one above it (``below``).
 Where several stand above it, the name decides: the server whose ``by`` is the authserv-id, or is of its organisation,
 wrote it. Where that tells nothing it is taken as ``below``, and whether it will do is left open: it may as well come
-from the sender's side.
+from the sender's side. A field below one of the same name that proves nothing is never advised: anybody can write it.
 
 Refuses, with ``BadInput``, a mail that has not exactly one readable From. Raises nothing else.
 
@@ -169,9 +169,15 @@ def _vouched(said: Authorship, sender: str | None, pairs: Set[SenderPair], hops:
 
 def _stamped(said: Authorship, hops: Sequence[Hop]) -> Supported:
     tried = sorted(islice(_candidates(said.fields, hops), MAX_SHOWN), key=lambda one: not one.named)
+    said_no: set[str] = set()
     for trial in tried:
+        name = trial.relay.authserv_id.lower()
+        if name in said_no:
+            continue  # the relay's own word stands higher up: this one may be anybody's
         if stamping.examine(replace(said, relay=trial.relay)).believed:
             return _stamp_found(trial, hops)
+        if trial.named:
+            said_no.add(name)
     if not tried:
         why = "no Authentication-Results is there that could be the relay's"
         return Supported(trust=Trust.STAMPED, supported=False, why=why, todo=NO_STAMP)

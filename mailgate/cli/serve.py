@@ -48,6 +48,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
+        elif value and isinstance(value, list) and isinstance(value[0], Mapping):
+            for n, each in enumerate(value, start=1):
+                yield from _flat(each, f"{prefix}{key}.{each.get('name', n)}.")
         else:
             yield f"{prefix}{key}", value
 

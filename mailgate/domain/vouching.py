@@ -91,7 +91,7 @@ def examine(said: Authorship, pairs: Set[SenderPair], logins: Collection[str], o
 def _envelope(said: Authorship, pairs: Set[SenderPair]) -> Proof:
     same = said.author == said.sender
     proves = same or SenderPair(said.sender, said.author) in pairs
-    why = "From is the envelope sender" if same else "may send as From" if proves else "From is somebody else"
+    why = "From is the envelope sender" if same else "may send as From" if proves else "From is another address"
     return _proof("envelope", ("sender", said.sender), proves=proves, why=why)
 
 

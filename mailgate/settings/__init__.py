@@ -180,6 +180,8 @@ def _relay_contradictions(relays: tuple[Relay, ...]) -> Iterator[str]:
             claimed |= dict.fromkeys(relay.networks, relay.name)
 
 
+# a network with a shorter prefix is nobody's own
+WIDE = {4: 8, 6: 16}
 # which keys of a relay mean something with which kinds of trust
 KINDS = {
     "envelope_must_match": {"vouched"},
@@ -201,6 +203,7 @@ def _kind_contradictions(relay: Relay) -> Iterator[str]:
             yield f"relays.{relay.name}.{key}: means nothing with trust = {shown(relay.trust)}, only with {meant_for}"
     if "unix" in relay.proxies:
         yield f"relays.{relay.name}.proxies: a proxy has an IP address: write that instead of unix"
+    yield from _too_wide(relay)
     if relay.trust == "vouched" and "received" in given and not relay.login:
         yield f'relays.{relay.name}.received: means nothing without login = "received": remove it'
     if relay.trust == "vouched" and relay.received == 0:
@@ -214,6 +217,17 @@ def _kind_contradictions(relay: Relay) -> Iterator[str]:
                 )
         if not relay.authserv_id and relay.stamp != "below":
             yield f"relays.{relay.name}.authserv_id: is missing: `mailgate doctor relay FILE` tells the relay's"
+
+
+def _too_wide(relay: Relay) -> Iterator[str]:
+    if relay.trust == "verified" or relay.client_certificates:
+        return
+    for network in (ip_network(text) for text in relay.networks if text != "unix"):
+        if network.prefixlen < WIDE[network.version]:
+            yield (
+                f"relays.{relay.name}.networks: {shown(str(network))} is the internet, and everybody there would be "
+                'believed as the relay: name its own addresses, or write trust = "verified"'
+            )
 
 
 def _covers(wide: str, narrow: str) -> bool:

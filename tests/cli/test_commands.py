@@ -337,6 +337,12 @@ def test_explain_asks_spf_about_the_client(
     assert (said["verdict"], said["reason"]) == ("refused", "not_believed")
 
 
+def test_check_config_prints_each_key_of_a_relay_on_a_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILGATE_RELAYS", RELAYS)
+    said = dict(line.split("\t") for line in run("check-config").out.splitlines())
+    assert (said["relays.edge.trust"], said["relays.office.networks"]) == ("verified", "unix")
+
+
 def test_a_mail_may_be_handed_in_for_a_relay_by_its_name(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     bcc = _address(world)
     monkeypatch.setenv("MAILGATE_RELAYS", RELAYS)

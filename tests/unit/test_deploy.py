@@ -193,7 +193,7 @@ def settings_in_recipes() -> list[tuple[str, str]]:
 
 
 def test_every_recipe_with_settings_was_found() -> None:
-    assert [name for name, _ in settings_in_recipes()] == ["exchange.md", "postfix.md", "postfix.md"]
+    assert [name for name, _ in settings_in_recipes()] == ["exchange.md", "google.md", "postfix.md", "postfix.md"]
 
 
 @pytest.mark.parametrize(("name", "toml"), settings_in_recipes())

@@ -44,6 +44,7 @@ R2 = "Received: from pc by mx.muster.test with ESMTPS id 2; Sun"
 THEIRS = "Received: from pc by mail.sender.test with ESMTPSA id 3; Sun"
 DKIM = "Authentication-Results: {id}; dkim=pass header.d=muster.test header.s=s"
 OURS = DKIM.format(id="mx.muster.test")
+DENIED = "Authentication-Results: mx.muster.test; dkim=none; dmarc=fail header.from=muster.test"
 
 
 def mail(*lines: str) -> bytes:
@@ -125,6 +126,9 @@ def test_a_stamp_that_may_be_of_the_senders_side_is_left_open(lines: tuple[str, 
         ((OURS.replace("dkim=pass", "dkim=fail"), R2), MISALIGNED),
         (("Authentication-Results: mx.muster.test; spf=pass smtp.mailfrom=muster.test", R2), MISALIGNED),
         ((OURS, OURS.replace(":", " :", 1), R2), MISALIGNED),
+        ((DENIED, R2, OURS, THEIRS), MISALIGNED),
+        ((DENIED, R2, OURS, R2, OURS, THEIRS), MISALIGNED),
+        ((R2, DENIED, R1, OURS), MISALIGNED),
     ],
 )
 def test_what_to_do_where_the_stamp_proves_nothing(lines: tuple[str, ...], todo: str) -> None:

@@ -399,7 +399,7 @@ def test_explain_ends_where_the_mail_would() -> None:
             lambda rule, said: told.append((rule, said)),
         )
     assert no.value.reason is Reason.NOT_BELIEVED
-    assert told[-1] == ("envelope", "fail sender=eve@firma.example: From is somebody else")
+    assert told[-1] == ("envelope", "fail sender=eve@firma.example: From is another address")
 
 
 def test_explain_leaves_a_wrong_recipient_out_as_smtp_does() -> None:

@@ -394,6 +394,10 @@ NO_CERTIFICATES = (
     "needs smtp.tls_cert, smtp.tls_key and smtp.tls_client_ca: without them no client can show a certificate"
 )
 NO_AUTHSERV_ID = "is no authserv-id: write the word right after Authentication-Results: in the relay's mails"
+INTERNET = (
+    "is the internet, and everybody there would be believed as the relay: name its own addresses, "
+    'or write trust = "verified"'
+)
 MEANS = "means nothing with trust ="
 MEASURE = "is missing: send a mail through the relay and ask `mailgate doctor relay FILE` what to write"
 REFUSED = [

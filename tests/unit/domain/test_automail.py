@@ -88,7 +88,7 @@ def test_any_auto_submitted_field_counts(block: bytes) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(b" multipart/report; report-type=" + report for report in REPORTS),
+        *(b" multipart/report; report-type=" + report for report in sorted(REPORTS)),
         b' Multipart/Report; boundary="x"; Report-Type="Delivery-Status"',
         b" multipart/report;\r\n\treport-type=disposition-notification;\r\n\tboundary=x",
         b" multipart/report (a comment); report-type = (another) feedback-report",
