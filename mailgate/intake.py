@@ -301,6 +301,7 @@ class Intake:
                 sender=sender,
                 fields=fields,
                 raw=delivery.raw,
+                sender_as_written=envelope.sender,
             )
             proof, user = self._recorder(said, tell)
         except Refused as no:

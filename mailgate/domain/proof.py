@@ -11,7 +11,10 @@ from mailgate.domain.trust import Client, Relay
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorship:
-    """``author`` (from From) is said to have written this mail; ``sender`` is the envelope's. Both folded."""
+    """``author`` (from From) is said to have written this mail; ``sender`` is the envelope's. Both folded.
+
+    ``sender_as_written`` is what the relay said at MAIL, if known: what is no address is cut short in ``sender``.
+    """
 
     relay: Relay
     client: Client
@@ -19,6 +22,7 @@ class Authorship:
     sender: str
     fields: Header
     raw: bytes
+    sender_as_written: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,10 @@ SHOWN_SEALERS = 5
 
 def examine(said: Authorship, message: Message, lookups: Lookups, now: float) -> Evidence:
     """Validate the chain and weigh what its trusted instances say; ``now`` is Unix time."""
+    try:
+        stamping.check_chosen(said)  # sealers write down what they are told as other servers do
+    except stamping.NoPlace as why:
+        return Evidence(proofs=(Proof(method="arc", result="policy", why=str(why)),))
     chain = arc.validate(message, said.relay.sealers, lookups, now)
     proofs = (_proof(chain), *(proof for each in chain.trusted for proof in _weighed(each, said.author)))
     return Evidence(proofs=proofs, believed=any(proof.proves for proof in proofs), unsure=chain.result == "temperror")

@@ -19,8 +19,10 @@ and for a relay with ``sealers`` by an ARC chain too. SPF alone never proves it.
 
 Not one of them counts where fewer than N Received are there; where a line that is no field, or a Received or
 Authentication-Results with white space before its colon, stands above the end of the place, for readers differ on what
-that is; where a field of the relay's can't be read, for it may say no; and where the envelope sender holds characters
-that write results of their own in the fields of a relay that doesn't quote it.
+that is; where a field of the relay's can't be read, for it may say no; and where the envelope sender, or what a
+DKIM-Signature names its signer by (``i=``, ``d=``, ``s=``), holds characters that write results of their own in the
+fields of a relay that copies it as it is (OpenDKIM decodes ``i=`` and doesn't quote it). That last rule alone looks
+further down, and only ever takes belief away.
 
 Raises nothing; linear time. Limits: a relay that adds fewer Received fields than it is registered with, or doesn't
 stamp every mail (below), lets senders' fields come into its place; one that stamps below must also keep a mail whose
@@ -47,6 +49,11 @@ _RECEIVED = b"received"
 _STAMP = b"authentication-results"
 _FIRST_WORD = re.compile(rb'[ \t]*+([^ \t;()"\\]++)')
 _WRITES_RESULTS = re.compile(r"[;()\\\x00-\x1f\x7f]")
+_SIGNATURE = b"dkim-signature"
+_SIGNERS_TAG = re.compile(rb"(?:^|;)[ \t\r\n]*+[ids][ \t\r\n]*+=([^;]*+)", re.IGNORECASE)
+_FOLD = re.compile(rb"\r?\n[ \t]++")
+_CODED = re.compile(rb"=([0-9A-Fa-f]{2})")  # RFC 6376 2.11
+_SIGNER_WRITES_RESULTS = re.compile(rb"[;()\\\"\x00-\x20\x7f]")
 
 
 class NoPlace(Exception):
@@ -91,8 +98,7 @@ def own_place(said: Authorship) -> list[Field]:
 
     At least one; ``NoPlace`` says why there is none.
     """
-    if _WRITES_RESULTS.search(said.sender):
-        raise NoPlace("the envelope sender holds characters that can write results of their own")
+    check_chosen(said)
     relay = said.relay
     first_only = relay.received == 0 or relay.stamp is Stamp.BELOW
     found = [*islice(_stamps_in_place(said.fields.fields, relay), 1 if first_only else MAX_FIELDS + 1)]
@@ -101,6 +107,24 @@ def own_place(said: Authorship) -> list[Field]:
     if len(found) > MAX_FIELDS:
         raise NoPlace(f"more than {MAX_FIELDS} fields stand in the relay's place")
     return found
+
+
+def check_chosen(said: Authorship) -> None:
+    """Raise ``NoPlace`` where the sender chose a name that, copied into a field, would write results of its own."""
+    if _WRITES_RESULTS.search(said.sender) or _WRITES_RESULTS.search(said.sender_as_written):
+        raise NoPlace("the envelope sender holds characters that can write results of their own")
+    if any(map(_names_signer_oddly, said.fields.values(_SIGNATURE))):
+        raise NoPlace("a signature names its signer by characters that can write results of their own")
+
+
+def _names_signer_oddly(signature: bytes) -> bool:
+    found = (match.group(1) for match in _SIGNERS_TAG.finditer(signature))
+    plain = (_CODED.sub(_decoded, _FOLD.sub(b"", value)).strip(b" \t\r\n") for value in found)
+    return any(_SIGNER_WRITES_RESULTS.search(value) for value in plain)
+
+
+def _decoded(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found.group(1), 16)])
 
 
 def _stamps_in_place(entries: Sequence[Field], relay: Relay) -> Iterator[Field]:

@@ -32,6 +32,7 @@ class Said:
     sender: str = ANNA
     client: str = EVILS
     signed_by: str = ""  # a domain
+    identity: str = ""  # what the signature names its signer by (i=), as it stands there
     on_top: bytes = b""  # fields that the sender put above all others
     torn: bool = False  # the body was changed after it was signed
 
@@ -42,7 +43,7 @@ class Said:
             f"Date: Mon, 02 Nov 2026 10:00:00 +0100\r\nMessage-ID: {message_id}\r\nMIME-Version: 1.0\r\n"
             "Content-Type: text/plain; charset=us-ascii\r\n\r\nGuten Tag\r\n"
         ).encode()
-        signed = keys[self.signed_by].sign(text) if self.signed_by else text
+        signed = keys[self.signed_by].sign(text, self.identity) if self.signed_by else text
         return self.on_top + (signed.replace(b"Guten Tag", b"Bitte zahlen") if self.torn else signed)
 
 
@@ -123,5 +124,16 @@ FORGED = {
     "forged results among forged Received": Said(sender=EVE, on_top=(received() + claims()) * 20),
     "forged results, oddly written": Said(sender=EVE, on_top=ODDLY_WRITTEN),
     "a forged seal": Said(sender=EVE, on_top=SEALED),
+    "results in what a signature names its signer by": Said(
+        author=CLEO,
+        sender=EVE,
+        signed_by="evil.example",
+        identity="x=3Bdmarc=3Dpass=20header.from=3Dohne.example=3B@evil.example",
+    ),
+    "a login in what a signature names its signer by": Said(
+        sender=EVE,
+        signed_by="evil.example",
+        identity="x=3B=20auth=3Dpass=20smtp.auth=3Danna@muster.example=3B=20x@evil.example",
+    ),
     "results in the envelope sender": Said(sender='"x; dmarc=pass header.from=muster.example; y"@evil.example'),
 }

@@ -26,13 +26,14 @@ class Signer:
         """The text of the TXT record."""
         return f"v=DKIM1; k=rsa; p={self.public}"
 
-    def sign(self, mail: bytes) -> bytes:
-        """Put a signature on top; headers may be reflowed on the way, the body may not."""
+    def sign(self, mail: bytes, identity: str = "") -> bytes:
+        """Put a signature on top, with ``i=`` as given; headers may be reflowed on the way, the body may not."""
         field: bytes = dkim.sign(
             mail,
             SELECTOR.encode(),
             self.domain.encode(),
             self.private,
+            identity=identity.encode() or None,
             canonicalize=(b"relaxed", b"relaxed"),
             include_headers=[b"from", b"to", b"subject", b"date", b"message-id"],
         )

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailgate.domain import header
+from mailgate.domain.address import parse_envelope
 from mailgate.domain.proof import Authorship, Evidence, Proof
 from mailgate.domain.trust import Client, Relay, Stamp, Trust
 from mailgate.mailauth import stamping
@@ -296,6 +297,57 @@ def test_what_is_told_holds_only_what_can_be_printed() -> None:
 
 
 # -- ARC --------------------------------------------------------------------------------------------------------------
+
+
+def test_an_envelope_sender_that_is_no_address_is_looked_at_whole() -> None:
+    written = f'"{"x" * 80}; dmarc=pass header.from=legit.test; y"@attack.test'
+    raw = f"{DMARC}\r\n{R}\r\n\r\n".encode()
+    said = Authorship(
+        relay=ABOVE, client=Client(), author=AUTHOR, sender=parse_envelope(written), fields=header.split(raw), raw=raw
+    )
+    assert ";" not in said.sender
+    assert not stamping.examine(replace(said, sender_as_written=written)).believed
+    assert stamping.examine(replace(said, sender_as_written=f"{'x' * 80}@attack.test")).believed
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "d=attack.test; i=x=3Bdmarc=3Dpass=20header.from=3Dlegit.test=3B@attack.test",
+        "d=attack.test; i=x=3bauth=3dpass=20smtp.auth=3danna@legit.test=3b@attack.test",
+        "d=attack.test; I = x=3B@attack.test",
+        "i=x=0D=0A@attack.test; d=attack.test",
+        "d=attack.test;\r\n\ti\r\n =x=\r\n 3B@attack.test",
+        "d=attack.test; i=@attack.test; i=x=3B@attack.test",
+        "d=attack.test; i=x header.d=legit.test@attack.test",
+        "d=attack.test; i=x(@attack.test",
+        "d=attack.test; i=x=29@attack.test",
+        "d=attack.test; i=x=5C@attack.test",
+        "d=attack.test; i==22x=22@attack.test",
+        "d=a(b.attack.test",
+        "d=attack.test; s=x header.d=legit.test",
+    ],
+)
+def test_a_signature_whose_signer_could_write_results_takes_all_belief(tags: str) -> None:
+    assert not examine(ABOVE, DMARC, R, f"DKIM-Signature: v=1; {tags}; b=abc").believed
+    assert not examine(ABOVE, DMARC, R, HERS, f"DKIM-Signature: v=1; b=abc; {tags}").believed
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "d=legit.test; i=@legit.test; s=s",
+        "d=legit.test; i=anna@legit.test",
+        "d=legit.test; i=anna=2Btag=3Dx@sub.legit.test",
+        " d=legit.test ;\r\n\ti=anna@\r\n\t legit.test\r\n\t; s = s1.a-b_c ",
+        "d=legit.test; z=Subject:a=3Bb|From:x(y; t=1; h=from : to",
+        "d=legit.test; s=s; b=a b\r\n c; bh=x y",
+        "",
+    ],
+)
+def test_any_other_signature_changes_nothing(tags: str) -> None:
+    assert examine(ABOVE, DMARC, R, f"DKIM-Signature: v=1; {tags}") == examine(ABOVE, DMARC, R)
+
 
 CHAIN = Evidence(proofs=(Proof(method="arc", result="pass", proves=True),), believed=True)
 SEALED = replace(ABOVE, sealers=frozenset({"google.com"}))
