@@ -167,7 +167,8 @@ def load(connection: Connection, emails: Collection[str]) -> dict[str, StoredUse
     users: dict[int, StoredUser] = {}
     for ids in in_parts(set(owned.values())):
         users.update(_users(connection, ids))
-    return {email: users[user_id] for email, user_id in owned.items()}
+    # on PostgreSQL a user may be removed between the two reads
+    return {email: users[user_id] for email, user_id in owned.items() if user_id in users}
 
 
 def plan(entry: UserEntry, stored: Mapping[str, StoredUser], domain: str) -> UserChange:

@@ -1,12 +1,13 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from mailgate.domain.entry import UserEntry
 from mailgate.domain.record import RecordRef
 from mailgate.domain.user import Role, User, UserKind
 from mailgate.errors import BadInput, NotFound
+from mailgate.store import users
 from mailgate.store.database import Database
 from mailgate.store.directory import Directory
 from mailgate.store.tables import audit
@@ -125,6 +126,19 @@ def test_a_user_with_activities_or_in_the_audit_is_not_removed(admin: Admin) -> 
     admin.users.remove(ANNA, actor=ACTOR)
     assert [user.email for user in admin.users.list()] == [LUCA]
     assert admin.records.show(campaign).users == ()
+
+
+def test_a_user_who_is_removed_while_being_looked_up_is_not_there(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = users._users
+
+    def removed_before(connection: Connection, ids: Collection[int]) -> dict[int, users.StoredUser]:
+        return {key: user for key, user in read(connection, ids).items() if user.user.email != ANNA}
+
+    monkeypatch.setattr(users, "_users", removed_before)
+    with pytest.raises(NotFound):
+        admin.users.show(ANNA)
 
 
 def test_all_are_listed_by_address_however_many(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
