@@ -220,14 +220,23 @@ def _kind_contradictions(relay: Relay) -> Iterator[str]:
 
 
 def _too_wide(relay: Relay) -> Iterator[str]:
+    for proxy in _wide(relay.proxies):
+        yield (
+            f"relays.{relay.name}.proxies: {shown(proxy)} is the internet, and everybody there could claim any "
+            "client's address: name the proxy's own"
+        )
     if relay.trust == "verified" or relay.client_certificates:
         return
-    for network in (ip_network(text) for text in relay.networks if text != "unix"):
-        if network.prefixlen < WIDE[network.version]:
-            yield (
-                f"relays.{relay.name}.networks: {shown(str(network))} is the internet, and everybody there would be "
-                'believed as the relay: name its own addresses, or write trust = "verified"'
-            )
+    for network in _wide(relay.networks):
+        yield (
+            f"relays.{relay.name}.networks: {shown(network)} is the internet, and everybody there would be "
+            'believed as the relay: name its own addresses, or write trust = "verified"'
+        )
+
+
+def _wide(networks: tuple[str, ...]) -> Iterator[str]:
+    found = (ip_network(text) for text in networks if text != "unix")
+    return (str(network) for network in found if network.prefixlen < WIDE[network.version])
 
 
 def _covers(wide: str, narrow: str) -> bool:

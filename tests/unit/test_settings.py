@@ -398,6 +398,7 @@ INTERNET = (
     "is the internet, and everybody there would be believed as the relay: name its own addresses, "
     'or write trust = "verified"'
 )
+ANY_CLIENT = "is the internet, and everybody there could claim any client's address: name the proxy's own"
 MEANS = "means nothing with trust ="
 MEASURE = "is missing: send a mail through the relay and ask `mailgate doctor relay FILE` what to write"
 REFUSED = [
@@ -510,6 +511,13 @@ CONTRADICTIONS = [
         relay('trust = "verified", proxies = ["unix"]'),
         "relays.mx.proxies: a proxy has an IP address: write that instead of unix",
     ),
+    *[
+        (
+            relay(f'trust = "verified", proxies = ["192.0.2.9", "{wide}"]'),
+            f'relays.mx.proxies: "{wide}" {ANY_CLIENT}',
+        )
+        for wide in ("0.0.0.0/0", "12.0.0.0/7", "::/0", "2000::/3")
+    ],
     (
         relay('trust = "vouched", received = 1'),
         'relays.mx.received: means nothing without login = "received": remove it',
