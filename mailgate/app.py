@@ -307,6 +307,7 @@ def serve(settings: Settings) -> int:
     events.set_up()
     check_config(settings)
     rules = policy(settings)
+    _advise(rules)
     inherited = systemd.inherited_sockets()
     with ExitStack() as stack:
         database = _open(stack, settings, create=True)
@@ -330,6 +331,15 @@ def serve(settings: Settings) -> int:
             health = http.start(http.bind(settings.metrics.listen), ready, events.render_metrics)
             stack.callback(health.close)
         return asyncio.run(_until_told(server, settings))
+
+
+def _advise(rules: Policy) -> None:
+    for relay in rules.relays:
+        if relay.trust is Trust.VOUCHED and not relay.envelope_must_match and not relay.login:
+            events.advised(
+                f"relays.{relay.name}: a bare From is believed (envelope_must_match is off, no login is asked for): "
+                "right only where that server checks From itself."
+            )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -59,8 +59,8 @@ def validate(message: Message, sealers: Set[str], lookups: Lookups, now: float) 
         if not found:
             return Chain(result="none", why="the mail has no ARC chain")
         trusted = _trusted(found, sealers)
+        _check_seals(found, lookups)  # first: a forged seal must not have us wait for a stranger's name servers
         _check_newest(message, found[0], lookups, now)
-        _check_seals(found, lookups)
         chain = Chain(result="pass", why="every seal of the chain is good", trusted=trusted, sealers=_sealers(found))
     except Unusable as unusable:
         return Chain(result=unusable.result, why=unusable.why, sealers=_sealers(found))

@@ -7,7 +7,9 @@ from typing import Any, cast
 import pytest
 
 from mailgate import app, events
+from mailgate.domain.trust import Relay, Trust
 from mailgate.errors import Deferred, Reason
+from mailgate.intake import Policy
 from mailgate.smtp.server import Server
 from mailgate.store.database import Database
 from mailgate.store.directory import Directory
@@ -91,3 +93,21 @@ def test_what_is_asked_for_readiness_is_seen_in_the_metric() -> None:
     for answer, up in ((Deferred(Reason.STORE_DOWN), 0.0), (True, 1.0)):
         why_not(Asked(write=answer))
         assert events.registry.get_sample_value("mailgate_store_up", {"store": "sqlite"}) == up
+
+
+@pytest.mark.parametrize(
+    ("relay", "told"),
+    [
+        (Relay(name="office"), False),
+        (Relay(name="office", envelope_must_match=False), True),
+        (Relay(name="office", envelope_must_match=False, login=True), False),
+        (Relay(name="office", trust=Trust.STAMPED, envelope_must_match=False), False),
+    ],
+)
+def test_a_relay_whose_bare_from_is_believed_is_told_at_start(
+    relay: Relay, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(events, "advised", said.append)
+    app._advise(Policy(domain="log.test", relays=(relay,)))
+    assert [text.startswith("relays.office: a bare From is believed") for text in said] == [True] * told

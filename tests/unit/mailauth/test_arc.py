@@ -148,6 +148,14 @@ def test_a_chain_of_strangers_costs_no_look_up() -> None:
     assert not dns.asked
 
 
+def test_a_forged_seal_does_not_wait_for_strangers_name_servers() -> None:
+    sealed = seal(MAIL, rsa(), SAID, message_tags={"d": "dead.example"})
+    dns = zone()
+    dns.down = {f"{SELECTOR}._domainkey.dead.example"}
+    assert chain(sealed, dns).result == "temperror"
+    assert chain(sealed.replace(b"header.d=legit.example", b"header.d=other.example"), dns).result == "fail"
+
+
 @pytest.mark.parametrize("question", [1, 2, 3])
 def test_trouble_with_any_key_is_a_temporary_error(question: int) -> None:
     dns = zone()
