@@ -25,7 +25,7 @@ from enum import Enum
 from itertools import islice
 
 from mailgate.domain.address import fold
-from mailgate.domain.header import Field, Header, Shape, unfold
+from mailgate.domain.header import Field, Header, Shape, end_of_comment, unfold
 from mailgate.errors import BadInput, Reason, Refused
 
 MAX_TOKENS = 1000
@@ -37,7 +37,6 @@ _WHITE = re.compile(r"[ \t]++")
 _WORD = re.compile(r'[^ \t()<>\[\]:;@\\,"]++')
 _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 _LITERAL = re.compile(r"\[[^\[\]\\()<>@ \t]*+\]")
-_COMMENT_MARK = re.compile(r"[()\\]")
 # RFC 2047 2, with what isn't allowed in it and is read all the same
 _WHOLE_ENCODED_WORD = re.compile(r"=\?[^?\s]{1,120}\?[bBqQ]\?[^?]*+\?=")
 _ENCODED_WORD = "=?"  # RFC 2047 2: not allowed in an address, and decoded there all the same by some
@@ -193,21 +192,10 @@ def _end_of(pattern: re.Pattern[str], text: str, start: int) -> int:
 
 
 def _end_of_comment(text: str, start: int) -> int:
-    """Find the end of a comment, nested ones inside it counted and not recursed into."""
-    depth = 0
-    position = start
-    while mark := _COMMENT_MARK.search(text, position):
-        position = mark.end()
-        match mark.group():
-            case "(":
-                depth += 1
-            case ")":
-                depth -= 1
-                if not depth:
-                    return position
-            case _:
-                position += 1
-    raise _Unclear
+    end = end_of_comment(text, start)
+    if end is None:
+        raise _Unclear
+    return end
 
 
 def _shown(value: bytes) -> str:

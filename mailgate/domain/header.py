@@ -26,6 +26,7 @@ from mailgate.errors import Reason, Refused
 _FIELD = re.compile(rb"([!-9;-~]++)([ \t]*+):")
 _WHITE = (b" ", b"\t")
 _COMMENT_MARK = re.compile(rb'[()"\\]')
+_INSIDE_COMMENT = re.compile(r"[()\\]")
 
 
 class Shape(Enum):
@@ -101,6 +102,24 @@ def without_comments(value: bytes) -> bytes:
     if not depth:
         kept.append(value[start:])
     return b" ".join(kept)
+
+
+def end_of_comment(text: str, start: int) -> int | None:
+    """Find the end of the comment that opens at ``start``, nested ones counted and not recursed into; none if open."""
+    depth = 0
+    position = start
+    while mark := _INSIDE_COMMENT.search(text, position):
+        position = mark.end()
+        match mark.group():
+            case "(":
+                depth += 1
+            case ")":
+                depth -= 1
+                if not depth:
+                    return position
+            case _:
+                position += 1
+    return None
 
 
 def _first_empty_line(raw: bytes) -> int:

@@ -29,14 +29,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mailgate.domain.header import unfold
+from mailgate.domain.header import end_of_comment, unfold
 
 MAX_VALUE = 65_536  # bytes; the longest of a real provider have some 5,000
 MAX_RESULTS = 200
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r'(?P<white>[ \t]++)|(?P<word>[^ \t;()"\\]++)|(?P<quoted>"(?:[^"\\]++|\\.)*+")|(?P<other>.)')
-_COMMENT_MARK = re.compile(r"[()\\]")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _PROPERTY_LIKE = re.compile(r"(?:header|smtp|body|policy)[ \t]*+\.[ \t]*+[A-Za-z0-9_-]++[ \t]*+=", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_.-]++)?")
@@ -239,7 +238,10 @@ def _segments(value: bytes) -> list[_Segment]:
             continue
         _end_word(segments[-1], parts, touched=piece == "(")
         if piece == "(":
-            position = _end_of_comment(text, position)
+            end = end_of_comment(text, start)
+            if end is None:
+                raise _Unclear
+            position = end
             segments[-1].suspect |= _PROPERTY_LIKE.search(text, start, position) is not None
         elif piece == ";":
             segments.append(_Segment())
@@ -261,20 +263,3 @@ def _end_word(segment: _Segment, parts: list[str], *, touched: bool) -> None:
         whole = "".join(parts)
         segment.words.append(_Word(whole, plain='"' not in whole, touched=touched))
         parts.clear()
-
-
-def _end_of_comment(text: str, position: int) -> int:
-    """Find the end of a comment that began before ``position``; nested ones are counted and not recursed into."""
-    depth = 1
-    while mark := _COMMENT_MARK.search(text, position):
-        position = mark.end()
-        match mark.group():
-            case "(":
-                depth += 1
-            case ")":
-                depth -= 1
-                if not depth:
-                    return position
-            case _:
-                position += 1
-    raise _Unclear
