@@ -7,9 +7,9 @@ Anybody can write such a field; the relay's own are told by their place alone, c
     stamp = below   the first one between the Nth and the N+1th Received, and only that
     received = 0    the first one, and only if it stands above every Received
 
-Of those, the ones count whose authserv-id equals the pinned one (ASCII letters in any case); with ``""``, only below,
-those in Microsoft's form without one. What stands further down is never looked at, in any number or order, whatever it
-looks like. The From is proved by, in those fields,
+Of those, the ones count whose authserv-id equals the pinned one (ASCII letters in any case); with ``""``, never
+above, those in Microsoft's form without one. What stands further down is never looked at, in any number or order,
+whatever it looks like. The From is proved by, in those fields,
 
     dmarc=pass  with header.from the author's domain, and no dmarc=fail in any of them
     dkim=pass   with header.d (else the domain of header.i) of the author's organisation, and no dmarc=fail
@@ -165,7 +165,8 @@ def _read(field: Field, relay: Relay) -> Results | None:
     if relay.authserv_id:
         return results.read(field.value)
     # above its Received others may write without a name too
-    return results.read_without_id(field.value) if relay.stamp is Stamp.BELOW else None
+    above = relay.received and relay.stamp is Stamp.ABOVE
+    return None if above else results.read_without_id(field.value)
 
 
 def _may_be_own(field: Field, relay: Relay) -> bool:

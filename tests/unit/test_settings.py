@@ -555,6 +555,13 @@ def test_values_that_contradict_each_other(toml: str, line: str, tmp_path: Path)
     assert refusal(tmp_path, toml.replace("FILE", str(there))) == line
 
 
+@pytest.mark.parametrize("given", ['authserv_id = "mx"', "", 'stamp = "above"', 'authserv_id = "mx", stamp = "below"'])
+def test_where_the_relay_adds_no_received_there_is_but_one_place(given: str, tmp_path: Path) -> None:
+    parts = ['trust = "stamped"', "received = 0", *filter(None, [given])]
+    (read,) = from_toml(tmp_path, relay(", ".join(parts))).relays
+    assert read.received == 0
+
+
 def test_a_narrow_network_before_a_wide_one_is_right(tmp_path: Path) -> None:
     settings = from_toml(tmp_path, "relays = " + A_AND_B.format("192.0.2.7", "b", "192.0.2.0/24"))
     assert [relay.networks for relay in settings.relays] == [("192.0.2.7/32",), ("192.0.2.0/24",)]

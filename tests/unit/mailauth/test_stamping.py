@@ -67,6 +67,14 @@ OWN: list[tuple[str, Relay, tuple[str, ...]]] = [
     ("a sample above its Received", SAMPLE, (DMARC, R)),
     ("the name in other case", ABOVE, ("AUTHENTICATION-RESULTS: MX.Relay.TEST; DMARC=Pass Header.From=LEGIT.test", R)),
     ("Microsoft's", MICROSOFT, (R, "Authentication-Results: dmarc=pass action=none header.from=legit.test")),
+    *[
+        (
+            f"Microsoft's in a sample, {stamp.value}",
+            replace(MICROSOFT, received=0, stamp=stamp),
+            ("Authentication-Results: dmarc=pass action=none header.from=legit.test",),
+        )
+        for stamp in Stamp
+    ],
 ]
 
 
