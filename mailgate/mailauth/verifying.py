@@ -12,8 +12,8 @@ From is proved by
     ARC     the same said by one of the relay's sealers, in a chain that holds (see ``arc`` and ``sealing``)
 
 All of it is looked at, also behind the first proof: ``explain`` shows it. A look-up that failed makes the answer
-unsure only where it could have been a proof and nothing else is: a stranger's broken name servers can't have a mail
-deferred for ever. Signatures of others come last, so that they don't use up the mail's time either.
+unsure only where it was for the policy of the author's domain, or could have been a proof, and nothing else is one:
+another stranger's broken name servers can't have a mail deferred for ever. Signatures of others come last, so that they don't use up the mail's time either.
 
 Raises nothing but what a bug raises.
 """
@@ -155,9 +155,8 @@ def _dmarc(signed: list[_Found], sent: spf.SpfResult | None, wish: _Wish) -> _Fo
         result, why = "pass", ("a signature" if by_signature else "SPF") + " speaks for the author's domain"
     else:
         result, why = "fail", "neither a signature nor SPF speaks for the author's domain"
-    return _Found(
-        Proof(method="dmarc", result=result, inputs=_policy_inputs(wish), proves=proves, why=why), unsure=unsure
-    )
+    proof = Proof(method="dmarc", result=result, inputs=_policy_inputs(wish), proves=proves, why=why)
+    return _Found(proof, unsure=unsure or not wish.known)
 
 
 def _aligned_envelope(sent: spf.SpfResult | None, wish: _Wish) -> tuple[bool, bool]:

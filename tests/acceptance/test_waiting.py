@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,18 @@ def test_their_mail_waits_until_they_are_registered(tmp_path: Path) -> None:
         printed = running.company.program.must("user", "add", DORA, "--name", "Dora Muster")
         line = re.search(r"postqueue -i (\w+)", printed)
         assert line, printed
-        subprocess.run(["postqueue", *queue(running), "-i", line.group(1)], check=True, capture_output=True)
-        wait_for(lambda: running.postfix.statuses(address)[-1] == "sent")
+        hurry = ["postqueue", *queue(running), "-i", line.group(1)]
+        subprocess.run(hurry, check=True, capture_output=True)
+
+        def sent() -> bool:
+            # a mail that its delivery agent still holds open is skipped, and wants to be asked for again
+            if running.postfix.statuses(address)[-1] == "sent":
+                return True
+            time.sleep(1)
+            subprocess.run(hurry, check=False, capture_output=True)
+            return False
+
+        wait_for(sent)
 
         assert running.company.kept(record) == [(DORA, "vouched")]
 
