@@ -13,7 +13,8 @@ From is proved by
 
 All of it is looked at, also behind the first proof: ``explain`` shows it. A look-up that failed makes the answer
 unsure only where it was for the policy of the author's domain, or could have been a proof, and nothing else is one:
-another stranger's broken name servers can't have a mail deferred for ever. Signatures of others come last, so that they don't use up the mail's time either.
+another stranger's broken name servers can't have a mail deferred for ever. Signatures of others come last, so that
+they don't use up the mail's time either.
 
 Raises nothing but what a bug raises.
 """
