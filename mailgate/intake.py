@@ -27,7 +27,7 @@ from mailgate.domain.record import AddressState, Edition, RecordAddress, RecordR
 from mailgate.domain.trust import Relay, SenderPair, Trust
 from mailgate.domain.user import Role, User
 from mailgate.errors import Advice, Deferred, Reason, Refused
-from mailgate.ports import Archive, Authenticator, Directory, PendingSenders
+from mailgate.ports import Archive, Authenticator, Directory, PendingSenders, Reader
 
 Tell = Callable[[str, str], None]
 
@@ -89,6 +89,7 @@ class Intake:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         pending: PendingSenders | None = None,
+        reader: Reader = mime,
     ) -> None:
         self._directory = directory
         self._archive = archive
@@ -96,6 +97,7 @@ class Intake:
         self.policy = policy
         self._now = now
         self._pending = pending if policy.wait else None
+        self._reader = reader
 
     # -- at connect -------------------------------------------------------------------------------------------------
 
@@ -379,7 +381,7 @@ class Intake:
     def _compose(
         self, delivery: Delivery, fields: header.Header, wrote: str, user: User, proof: trust.Trust
     ) -> NewMail:
-        mail = mime.read(delivery.raw)
+        mail = self._reader.read(delivery.raw)
         digest = sha256(delivery.raw).hexdigest()
         queue_id = identity.queue_id(fields)
         when, date_notes = occurred(mail.sent_at, delivery.received_at)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mailgate.domain.activity import Activity, Known, NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
+from mailgate.domain.mail import Mail
 from mailgate.domain.notice import NewNotice
 from mailgate.domain.pending import PendingSender, WaitingMail
 from mailgate.domain.proof import Authorship, Evidence
@@ -95,6 +96,16 @@ class PendingSenders(Protocol):
 
     def waiting(self, *, relay: str, sender: str, address: str, at: datetime) -> Sequence[PendingSender]:
         """Give the entries of this relay, envelope sender and record address whose author is no user yet."""
+
+
+class Reader(Protocol):
+    """Who takes the bytes of mails apart. Never raises: what kills or stops it costs a note, and not the mail."""
+
+    def read(self, raw: bytes) -> Mail:
+        """Read a mail (``mime.read``)."""
+
+    def attached(self, raw: bytes) -> Sequence[tuple[int, bytes]]:
+        """Return the mails attached to a mail, by their numbers among its documents (``mime.attached``)."""
 
 
 class Authenticator(Protocol):

@@ -5,6 +5,7 @@ with ``Z``, days ``YYYY-MM-DD``, e-mails folded. Nothing here reads or writes an
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from mailgate.domain.handmade import HandmadeEntry
 from mailgate.domain.language import Chosen
 from mailgate.domain.ledger import LedgerEntry, Outcome
 from mailgate.domain.listing import Wish
-from mailgate.domain.mail import Document, Note
+from mailgate.domain.mail import Appointment, Document, Note
 from mailgate.domain.pending import PendingSender
 from mailgate.domain.record import Edition, Record, RecordAddress, RecordKind, RecordRef, RoledRecord
 from mailgate.domain.reminder import Reminded
@@ -126,10 +127,12 @@ def activity(one: Activity) -> Json:
         "subject": one.subject or None,
         "text": one.text or None,
         "html": one.html or None,
+        "folds": [{"kind": fold.kind.value, "start": fold.start, "end": fold.end} for fold in one.folds],
         "languages": list(one.languages),
         "content": {language: _content(content) for language, content in one.content.items()},
         "sent_languages": {email: list(languages) for email, languages in one.sent_languages.items()},
         "occurred_at": moment(one.occurred_at),
+        "sent_at": moment(one.sent_at),
         "recorded_at": moment(one.recorded_at),
         "recorder": one.recorder,
         "envelope_from": one.envelope_from,
@@ -163,7 +166,13 @@ def document(one: Document) -> Json:
         "size": one.size,
         "sha256": one.sha256,
         "inline": one.inline,
+        "content_id": one.content_id or None,
+        "appointment": _appointment(one.appointment) if one.appointment else None,
     }
+
+
+def _appointment(one: Appointment) -> Json:
+    return {key: value or None for key, value in asdict(one).items()}
 
 
 def ledger(one: LedgerEntry) -> Json:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from mailgate.domain.content import Content
-from mailgate.domain.mail import Addressee, Document, Mail, Note, Party
+from mailgate.domain.mail import Addressee, Document, Fold, Mail, Note, Party
 from mailgate.domain.record import AddressState, RecordRef
 from mailgate.domain.routing import is_ours
 
@@ -83,10 +83,12 @@ class Activity:
     subject: str
     text: str | None = None  # None in listings, which read no body
     html: str | None = None
+    folds: tuple[Fold, ...] = ()  # of ``text``
     languages: tuple[str, ...] = ()
     content: Mapping[str, Content] = field(default_factory=dict)
     sent_languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     occurred_at: datetime
+    sent_at: datetime | None = None  # what a mail says of itself, absurd or not
     recorded_at: datetime
     recorder: str
     envelope_from: str | None = None

@@ -5,6 +5,7 @@ All text in these values is valid Unicode without NUL and without lone surrogate
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from mailgate.domain.record import AddressState, RecordRef
 from mailgate.domain.trust import NOBODY, Client, Relay
@@ -28,8 +29,24 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
+class Appointment:
+    """What a calendar says; "" is unsaid. Times are ISO 8601, local to ``zone`` unless they end with Z."""
+
+    method: str  # request, cancel, reply, publish, ...
+    title: str
+    starts: str
+    ends: str
+    zone: str
+    place: str
+    organiser: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """A part that is no body. ``n`` counts from 1 in the order of the mail; the content stays in the raw bytes."""
+    """A part that is no body. ``n`` counts from 1 in the order of the mail; the content stays in the raw bytes.
+
+    ``inline``: a picture that the HTML shows, as ``cid:`` and ``content_id``.
+    """
 
     n: int
     name: str
@@ -37,6 +54,24 @@ class Document:
     size: int
     sha256: str
     inline: bool = False
+    content_id: str = ""
+    appointment: Appointment | None = None
+
+
+class FoldKind(StrEnum):
+    """Why a stretch of text may be shown folded."""
+
+    QUOTE = "quote"
+    SIGNATURE = "signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A stretch of ``Mail.text`` that readers may want folded: characters from ``start`` to before ``end``."""
+
+    kind: FoldKind
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +81,7 @@ class Mail:
     subject: str = ""
     text: str = ""
     html: str = ""
+    folds: tuple[Fold, ...] = ()  # in order, none within another
     sent_at: datetime | None = None
     message_id: str = ""
     parties: tuple[Party, ...] = ()

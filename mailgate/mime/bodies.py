@@ -11,12 +11,51 @@ No recursion; linear in the number of parts.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
-from mailgate.mime import params
+from mailgate.mime import params, words
 from mailgate.mime.tree import Part
 
 PLAIN = "text/plain"
 HTML = "text/html"
+
+
+class Piece(Protocol):
+    """What may be shown or listed: a part of the mail, or a file found inside one."""
+
+    @property
+    def media(self) -> str:
+        """The type, in lower case."""
+
+    @property
+    def name(self) -> str:
+        """The declared file name, not made safe."""
+
+    @property
+    def content(self) -> bytes:
+        """The decoded content."""
+
+    @property
+    def content_id(self) -> str:
+        """What HTML calls it behind ``cid:``, or ""."""
+
+    def parameter(self, name: str) -> str:
+        """Return a parameter of the type that is a token, such as charset; "" where it is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file inside a part: of a winmail.dat, of a signed envelope, or uuencoded in a text."""
+
+    media: str
+    name: str
+    content: bytes
+    content_id: str = ""
+    charset: str = ""
+
+    def parameter(self, name: str) -> str:
+        """Return the charset; it has nothing else."""
+        return self.charset if name == "charset" else ""
 
 
 @dataclass(frozen=True)
@@ -36,19 +75,28 @@ class Leaf:
         """The declared file name, not made safe; the disposition's wins over the type's."""
         return self.disposition.parameter("filename") or self.part.type.parameter("name")
 
-    @cached_property
+    @property
     def content(self) -> bytes:
-        """The decoded content."""
+        """The decoded content, decoded anew each time: a mail's documents together may be large."""
         return self.part.content()
+
+    @property
+    def content_id(self) -> str:
+        """The Content-ID without its brackets (RFC 2392)."""
+        return words.decode(self.part.fields.first("content-id")).text.strip().removeprefix("<").removesuffix(">")
+
+    def parameter(self, name: str) -> str:
+        """Return a parameter of Content-Type."""
+        return self.part.type.token(name)
 
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
     """The parts to show as text, those to show as HTML, and the documents, each in the order of the mail."""
 
-    text: list[Leaf] = field(default_factory=list)
-    html: list[Leaf] = field(default_factory=list)
-    documents: list[Leaf] = field(default_factory=list)
+    text: list[Piece] = field(default_factory=list)
+    html: list[Piece] = field(default_factory=list)
+    documents: list[Piece] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -16,8 +16,26 @@ from hashlib import sha256
 from itertools import pairwise
 
 from mailgate.domain.mail import Document, Mail
-from mailgate.mime import bodies, dates, fields, html, links, notes, parties, text, tree, words
-from mailgate.mime.bodies import HTML, Bodies, Leaf
+from mailgate.mime import (
+    bodies,
+    calendars,
+    dates,
+    fields,
+    flowed,
+    folding,
+    forwards,
+    html,
+    links,
+    notes,
+    opening,
+    parties,
+    sealed,
+    sniffing,
+    text,
+    tree,
+    words,
+)
+from mailgate.mime.bodies import HTML, Bodies, Piece
 from mailgate.mime.fields import Fields
 from mailgate.mime.names import Names
 from mailgate.mime.notes import Notes
@@ -27,6 +45,10 @@ MAX_TYPE = 200
 MAX_MESSAGE_ID = 512  # letters of four bytes too: PostgreSQL has 2,704 bytes for a row of an index
 MAX_ATTACHED_HEADER = 64 * 1024
 MAX_SUBJECT_NAME = 120
+MAX_CONTENT_ID = 1000
+MAX_ORIGINAL = 300  # of each thing said of a forwarded mail
+MAILS = frozenset({"message/rfc822", "message/global"})
+CALENDARS = frozenset({"text/calendar", "application/ics"})
 
 _META_WITHIN = 2048
 _META_CHARSET = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
@@ -53,10 +75,23 @@ def read(raw: bytes) -> Mail:
 def document(raw: bytes, n: int) -> bytes | None:
     """Return the decoded content of the n-th document of ``Mail.documents``; ``None`` where there is none."""
     try:
-        found = bodies.choose(tree.parse(raw, fields.split(raw))).documents
+        found = _all_documents(raw)
         return found[n - 1].content if 1 <= n <= len(found) else None
     except Exception:  # noqa: BLE001 - such a mail has no documents, as its note says
         return None
+
+
+def attached(raw: bytes) -> tuple[tuple[int, bytes], ...]:
+    """Return the mails attached to a mail: the number of each among ``Mail.documents``, and its bytes."""
+    try:
+        numbered = enumerate(_all_documents(raw), start=1)
+        return tuple((n, piece.content) for n, piece in numbered if piece.media in MAILS)
+    except Exception:  # noqa: BLE001 - the same
+        return ()
+
+
+def _all_documents(raw: bytes) -> list[Piece]:
+    return opening.opened(bodies.choose(tree.parse(raw, fields.split(raw))), Notes()).documents
 
 
 def _header(head: Fields, said: Notes) -> Mail:
@@ -94,7 +129,8 @@ def _subject(value: bytes, said: Notes) -> str:
 
 
 def _body(mail: Mail, root: Part, said: Notes) -> Mail:
-    chosen = bodies.choose(root)
+    chosen = opening.opened(bodies.choose(root), said)
+    sealed.note(root, chosen, said)
     shown = _bodies(chosen, said)
     as_text = [shown[id(leaf)] for leaf in chosen.text]
     as_html = [shown[id(leaf)] for leaf in chosen.html]
@@ -103,12 +139,15 @@ def _body(mail: Mail, root: Part, said: Notes) -> Mail:
         said.add(notes.TOO_MANY_LINKS, f"The mail has more than {links.MAX_LINKS} links; the rest is in the raw mail.")
     _note_pictures(sum(body.remote for body in shown.values()), said)
     cids = frozenset(cid for body in shown.values() for cid in body.cids)
-    documents = _documents(chosen.documents, cids)
+    documents = _documents(chosen.documents, cids, said)
+    whole = "\n\n".join(body.text for body in as_text if body.text)
+    _note_forward(whole, said)
     _note_structure(root, said)
     return replace(
         mail,
-        text="\n\n".join(body.text for body in as_text if body.text),
+        text=whole,
         html=_joined(as_html),
+        folds=folding.folds(whole),
         documents=documents,
         links=found,
         notes=said.done(),
@@ -145,13 +184,13 @@ def _bodies(chosen: Bodies, said: Notes) -> dict[int, _Shown]:
     return shown
 
 
-def _shown(leaf: Leaf, said: Notes, most_marks: int) -> _Shown:
+def _shown(leaf: Piece, said: Notes, most_marks: int) -> _Shown:
     content = leaf.content
-    decoded = text.decode(content, leaf.part.type.token("charset") or _meta_charset(leaf, content))
+    decoded = text.decode(content, leaf.parameter("charset") or _meta_charset(leaf, content))
     if decoded.guessed:
         said.add(notes.CHARSET_GUESSED, "A body's charset is not said, or not the one that is said.")
     if leaf.media != HTML:
-        body = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
+        body = _lines(leaf, decoded.text.replace("\r\n", "\n").replace("\r", "\n"))
         return _Shown(body, links=tuple(links.in_text(body)))
     safe = html.sanitise(decoded.text, most_marks)
     if safe.failed:
@@ -160,37 +199,67 @@ def _shown(leaf: Leaf, said: Notes, most_marks: int) -> _Shown:
     return _Shown(safe.text, safe.html, links=found, cids=safe.cids, remote=safe.remote, marks=safe.marks)
 
 
-def _meta_charset(leaf: Leaf, content: bytes) -> str | None:
+def _lines(leaf: Piece, body: str) -> str:
+    if leaf.parameter("format").lower() != "flowed":
+        return body
+    return flowed.join(body, delete_space=leaf.parameter("delsp").lower() == "yes")
+
+
+def _meta_charset(leaf: Piece, content: bytes) -> str | None:
     if leaf.media != HTML:
         return None
     found = _META_CHARSET.search(content, 0, _META_WITHIN)
     return found[1].decode("ascii") if found else None
 
 
-def _documents(leaves: list[Leaf], cids: frozenset[str]) -> tuple[Document, ...]:
+def _documents(leaves: list[Piece], cids: frozenset[str], said: Notes) -> tuple[Document, ...]:
     given = Names()
-    return tuple(_document(n, leaf, given, cids) for n, leaf in enumerate(leaves, start=1))
+    return tuple(_document(n, leaf, given, cids, said) for n, leaf in enumerate(leaves, start=1))
 
 
-def _document(n: int, leaf: Leaf, given: Names, cids: frozenset[str]) -> Document:
-    content = leaf.part.content()
-    subject = _subject_of(content) if leaf.media in {"message/rfc822", "message/global"} and not leaf.name else ""
+def _document(n: int, leaf: Piece, given: Names, cids: frozenset[str], said: Notes) -> Document:
+    content = leaf.content
+    subject = _subject_of(content) if leaf.media in MAILS and not leaf.name else ""
+    name = given.give(leaf.name, leaf.media, n, subject)
+    content_id = text.line(leaf.content_id, MAX_CONTENT_ID)
+    _note_hint(sniffing.look(content, leaf.media, name), leaf.media, name, said)
     return Document(
         n=n,
-        name=given.give(leaf.name, leaf.media, n, subject),
+        name=name,
         type=text.line(leaf.media, MAX_TYPE),
         size=len(content),
         sha256=sha256(content).hexdigest(),
-        inline=_content_id(leaf) in cids,
+        inline=content_id in cids,
+        content_id=content_id,
+        appointment=calendars.appointment(content, leaf.parameter("charset")) if leaf.media in CALENDARS else None,
     )
+
+
+def _note_hint(hint: sniffing.Hint, media: str, name: str, said: Notes) -> None:
+    if hint.executable:
+        said.add_each(notes.EXECUTABLE, f"Opening this document may run it: {name}")
+    if hint.is_really:
+        said.add_each(
+            notes.TYPE_MISMATCH, f"{name} says that it is {text.line(media, MAX_TYPE)}, and is {hint.is_really}."
+        )
+
+
+def _note_forward(whole: str, said: Notes) -> None:
+    original = forwards.inline(whole)
+    if original is None:
+        return
+    told = (
+        ("From", original.sender),
+        ("To", original.to),
+        ("Date", original.date),
+        ("Subject", original.subject),
+    )
+    listed = "; ".join(f"{name}: {text.line(value, MAX_ORIGINAL)}" for name, value in told if value)
+    said.add(notes.INLINE_FORWARD, f"Hands on another mail. {listed}")
 
 
 def _subject_of(attached: bytes) -> str:
     return text.line(words.decode(fields.split(attached[:MAX_ATTACHED_HEADER]).first("subject")).text, MAX_SUBJECT_NAME)
-
-
-def _content_id(leaf: Leaf) -> str:
-    return words.decode(leaf.part.fields.first("content-id")).text.strip().removeprefix("<").removesuffix(">")
 
 
 def _note_pictures(remote: int, said: Notes) -> None:

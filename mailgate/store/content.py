@@ -1,6 +1,8 @@
 """What people sent, written once: the mail, its bytes, and what was read in it."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Protocol
 
 from sqlalchemy import Connection, Table, select
@@ -112,6 +114,7 @@ def _reading_row(number: str, sha256: bytes, version: int, read: Mail) -> Row:
         "subject": read.subject,
         "sent_at": read.sent_at,
         "message_id": read.message_id,
+        "folds": json.dumps([[fold.kind.value, fold.start, fold.end] for fold in read.folds]),
     }
 
 
@@ -136,6 +139,8 @@ def _document_rows(number: str, read: Mail) -> list[Row]:
             "size": each.size,
             "sha256": each.sha256,
             "inline": each.inline,
+            "content_id": each.content_id,
+            "appointment": json.dumps(asdict(each.appointment)) if each.appointment else None,
         }
         for each in read.documents
     ]

@@ -3,6 +3,7 @@
 Lines cost a fixed number of statements however many they are, and touch neither bodies nor raw bytes.
 """
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -11,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
 
 from mailgate.domain.activity import Activity, ActivityType, Origin, Participant, Side
 from mailgate.domain.content import Content, in_order, joined
-from mailgate.domain.mail import Document, Note
+from mailgate.domain.mail import Appointment, Document, Fold, FoldKind, Note
 from mailgate.domain.record import RecordKind, RecordRef
 from mailgate.domain.user import Language
 from mailgate.store.tables import (
@@ -77,6 +78,8 @@ def _select() -> Select[tuple[object, ...]]:
             mail.c.size,
             mail.c.reading_id,
             reading.c.subject.label("mail_subject"),
+            reading.c.sent_at,
+            reading.c.folds,
         )
         .join(record, record.c.id == activity.c.record_id)
         .join(user_account, user_account.c.id == activity.c.recorder_id)
@@ -124,7 +127,9 @@ def _bare(row: _Found) -> Activity:
         origin=Origin(row.origin),
         read_only=row.origin != Origin.MANUAL,
         subject=row.subject if row.subject is not None else row.mail_subject or "",
+        folds=tuple(Fold(FoldKind(kind), start, end) for kind, start, end in json.loads(row.folds or "[]")),
         occurred_at=row.occurred_at,
+        sent_at=row.sent_at,
         recorded_at=row.recorded_at,
         recorder=row.recorder,
         envelope_from=row.envelope_from,
@@ -158,7 +163,16 @@ class _Parts:
 
 
 def _document(row: _Found) -> Document:
-    return Document(n=row.n, name=row.name, type=row.type, size=row.size, sha256=row.sha256, inline=row.inline)
+    return Document(
+        n=row.n,
+        name=row.name,
+        type=row.type,
+        size=row.size,
+        sha256=row.sha256,
+        inline=row.inline,
+        content_id=row.content_id,
+        appointment=Appointment(**json.loads(row.appointment)) if row.appointment else None,
+    )
 
 
 def _note(row: _Found) -> Note:

@@ -212,6 +212,7 @@ reading = Table(
     Column("subject", Text, nullable=False),
     Column("sent_at", Utc),
     Column("message_id", Text, nullable=False),
+    Column("folds", Text, nullable=False, server_default="[]"),  # JSON: [kind, start, end] each
     UniqueConstraint("mail_sha256", "version"),
 )
 
@@ -244,6 +245,8 @@ document = Table(
     Column("size", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("inline", Boolean, nullable=False),
+    Column("content_id", Text, nullable=False, server_default=""),
+    Column("appointment", Text),  # JSON: what a calendar says
 )
 
 link = Table(
