@@ -127,12 +127,10 @@ def activity(one: Activity) -> Json:
         "subject": one.subject or None,
         "text": one.text or None,
         "html": one.html or None,
-        "folds": [{"kind": fold.kind.value, "start": fold.start, "end": fold.end} for fold in one.folds],
         "languages": list(one.languages),
         "content": {language: _content(content) for language, content in one.content.items()},
         "sent_languages": {email: list(languages) for email, languages in one.sent_languages.items()},
         "occurred_at": moment(one.occurred_at),
-        "sent_at": moment(one.sent_at),
         "recorded_at": moment(one.recorded_at),
         "recorder": one.recorder,
         "envelope_from": one.envelope_from,
@@ -149,6 +147,8 @@ def activity(one: Activity) -> Json:
         "raw_size": one.raw_size,
         "trust": one.trust,
         "notes": [_note(note) for note in one.notes],
+        "sent_at": moment(one.sent_at),
+        "folds": [{"kind": fold.kind.value, "start": fold.start, "end": fold.end} for fold in one.folds],
     }
 
 

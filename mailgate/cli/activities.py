@@ -13,7 +13,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 COLUMNS = ("id", "occurred_at", "type", "topic", "recorder", "subject")
 # shown after the other keys, each for itself
-_APART = ("text", "html", "content", "participants", "documents", "links", "notes")
+_SEVERAL = ("participants", "documents", "links", "notes")
+_APART = ("text", "html", "content", "folds", *_SEVERAL)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="As activity list prints it.")]
 As = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are.")]
@@ -68,23 +69,39 @@ def list_(
 
 
 @app.command()
-def show(*, activity: Id, config: Config = "", as_json: AsJson = False) -> None:
+def show(
+    *,
+    activity: Id,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="List the pictures too that the HTML shows; JSON always does.")
+    ] = False,
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
     """Show one activity."""
     with open_desk(config) as desk:
-        print_activity(wire.activity(desk.activities.show(activity)), as_json=as_json)
+        print_activity(wire.activity(desk.activities.show(activity)), as_json=as_json, inline=inline)
 
 
-def print_activity(shown: wire.Json, *, as_json: bool) -> None:
-    """Print an activity whole."""
+def print_activity(shown: wire.Json, *, as_json: bool, inline: bool = False) -> None:
+    """Print an activity whole; without ``inline`` logos and the like are left out."""
     if as_json:
         document(shown, as_json=True)
         return
     document({key: value for key, value in shown.items() if key not in _APART}, as_json=False)
-    for key in ("participants", "documents", "links", "notes"):
-        for one in shown[key]:
+    documents = [_listed(one) for one in shown["documents"] if inline or not one["inline"]]
+    for key in _SEVERAL:
+        for one in documents if key == "documents" else shown[key]:
             document({key: list(one.values()) if isinstance(one, dict) else one}, as_json=False)
     line("")
     body(shown["text"] or "")
+
+
+def _listed(one: wire.Json) -> wire.Json:
+    """Leave out of a document's line what is empty or says nothing to people; a calendar is summed up."""
+    said = {key: value for key, value in one.items() if key not in {"inline", "content_id", "appointment"}}
+    calendar = one["appointment"] or {}
+    return said | {key: value for key, value in calendar.items() if value}
 
 
 @app.command()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 
-from mailgate.domain.mail import Document, Mail
+from mailgate.domain.mail import Appointment, Document, Mail
 from mailgate.mime import (
     bodies,
     calendars,
@@ -46,9 +46,10 @@ MAX_MESSAGE_ID = 512  # letters of four bytes too: PostgreSQL has 2,704 bytes fo
 MAX_ATTACHED_HEADER = 64 * 1024
 MAX_SUBJECT_NAME = 120
 MAX_CONTENT_ID = 1000
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")  # some programs send them as octet-stream
 MAX_ORIGINAL = 300  # of each thing said of a forwarded mail
 MAILS = frozenset({"message/rfc822", "message/global"})
-CALENDARS = frozenset({"text/calendar", "application/ics"})
+CALENDARS = frozenset({"text/calendar", "text/x-vcalendar", "application/ics"})
 
 _META_WITHIN = 2048
 _META_CHARSET = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
@@ -229,10 +230,16 @@ def _document(n: int, leaf: Piece, given: Names, cids: frozenset[str], said: Not
         type=text.line(leaf.media, MAX_TYPE),
         size=len(content),
         sha256=sha256(content).hexdigest(),
-        inline=content_id in cids,
+        inline=content_id in cids and (leaf.media.startswith("image/") or name.lower().endswith(PICTURES)),
         content_id=content_id,
-        appointment=calendars.appointment(content, leaf.parameter("charset")) if leaf.media in CALENDARS else None,
+        appointment=_appointment(leaf, content, name),
     )
+
+
+def _appointment(leaf: Piece, content: bytes, name: str) -> Appointment | None:
+    if leaf.media not in CALENDARS and not name.lower().endswith((".ics", ".vcs")):
+        return None
+    return calendars.appointment(content, leaf.parameter("charset"))
 
 
 def _note_hint(hint: sniffing.Hint, media: str, name: str, said: Notes) -> None:

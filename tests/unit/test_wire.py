@@ -13,7 +13,7 @@ from mailgate.domain.activity import Activity, ActivityType, Origin, Participant
 from mailgate.domain.content import Content
 from mailgate.domain.entry import Done, RowOutcome
 from mailgate.domain.ledger import LedgerEntry, Outcome, Verdict
-from mailgate.domain.mail import Document, Note
+from mailgate.domain.mail import Appointment, Document, Fold, FoldKind, Note
 from mailgate.domain.pending import PendingSender
 from mailgate.domain.record import AddressState, Record, RecordAddress, RecordRef, RoledRecord, RoledUser
 from mailgate.domain.removal import ReceiptState, Removed
@@ -35,6 +35,15 @@ BARE = Activity(
     occurred_at=NOON,
     recorded_at=NOON,
     recorder="anna@a.example",
+)
+MEETING = Appointment(
+    method="request",
+    title="Kick-off",
+    starts="2026-11-25T10:00:00",
+    ends="",
+    zone="Europe/Zurich",
+    place="",
+    organiser="anna@a.example",
 )
 FULL = Activity(
     id="1",
@@ -62,13 +71,18 @@ FULL = Activity(
         Participant(email="k@k.example", name="K", header="to", side=Side.EXTERNAL, record=CONTACT),
         Participant(email="anna@a.example", name="", header="from", side=Side.INTERNAL),
     ),
-    documents=(Document(1, "a.pdf", "application/pdf", 8, "ff", inline=True),),
+    documents=(
+        Document(1, "a.png", "image/png", 8, "ff", inline=True, content_id="logo@a.example"),
+        Document(2, "a.ics", "text/calendar", 9, "fe", appointment=MEETING),
+    ),
     links=("https://a.example/",),
     message_id="<1@a.example>",
     raw_sha256="ff",
     raw_size=9,
     trust="vouched",
     notes=(Note("signed", "It is signed."),),
+    sent_at=NOON,
+    folds=(Fold(FoldKind.SIGNATURE, 0, 1),),
 )
 
 WAITS = PendingSender(
@@ -84,7 +98,7 @@ WAITS = PendingSender(
 
 ACTIVITY_KEYS = """id record type topic origin read_only subject text html languages content sent_languages occurred_at
     recorded_at recorder envelope_from place due_on remind_on done done_at participants documents links message_id
-    raw_sha256 raw_size trust notes"""
+    raw_sha256 raw_size trust notes sent_at folds"""
 
 SHAPES: list[tuple[dict[str, Any], str]] = [
     (wire.activity(BARE), ACTIVITY_KEYS),
@@ -129,8 +143,37 @@ def test_an_activity_in_full() -> None:
         {"email": "anna@a.example", "name": None, "header": "from", "side": "internal", "record": None},
     ]
     assert shown["documents"] == [
-        {"n": 1, "name": "a.pdf", "type": "application/pdf", "size": 8, "sha256": "ff", "inline": True}
+        {
+            "n": 1,
+            "name": "a.png",
+            "type": "image/png",
+            "size": 8,
+            "sha256": "ff",
+            "inline": True,
+            "content_id": "logo@a.example",
+            "appointment": None,
+        },
+        {
+            "n": 2,
+            "name": "a.ics",
+            "type": "text/calendar",
+            "size": 9,
+            "sha256": "fe",
+            "inline": False,
+            "content_id": None,
+            "appointment": {
+                "method": "request",
+                "title": "Kick-off",
+                "starts": "2026-11-25T10:00:00",
+                "ends": None,
+                "zone": "Europe/Zurich",
+                "place": None,
+                "organiser": "anna@a.example",
+            },
+        },
     ]
+    assert shown["folds"] == [{"kind": "signature", "start": 0, "end": 1}]
+    assert shown["sent_at"] == "2026-11-02T12:00:00Z"
     assert shown["notes"] == [{"code": "signed", "text": "It is signed."}]
 
 

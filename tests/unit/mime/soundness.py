@@ -7,7 +7,8 @@ from mailgate.domain.mail import Mail
 
 CODES = {
     *("unreadable", "defects", "charset_guessed", "ambiguous_structure", "header_too_large", "date_absurd"),
-    *("remote_images", "too_many_links"),
+    *("remote_images", "too_many_links", "link_mismatch", "type_mismatch", "executable", "encrypted", "signed", "tnef"),
+    "inline_forward",
 }
 LOADS = ("<script", "javascript:", "onerror=", "onload=", 'src="http', "src='http", "<iframe", "<style", "url(http")
 
