@@ -1,59 +1,133 @@
 """What stands inside parts: the files of a winmail.dat, the mail in a signed envelope, files uuencoded in a text.
 
-``opened`` puts what it finds behind the document that it was found in, which stays; bodies found there are shown where
-the mail has none of its own. Archives are never opened. The order is fixed: ``document`` counts as ``read`` does.
+``opened`` puts what it finds behind the document that it was found in, which stays, and files from texts at the end.
+The body of a winmail.dat is shown where the mail has no text of its own, for it is the same text; that of a signed
+envelope always, behind what there is, for it is another one. A file that was signed (an invoice, say), not a mail, is
+listed without its envelope too. Archives are never opened. The order is fixed: ``document`` counts as ``read`` does.
 
-Broken insides stay closed. Raises ``tree.TooMuch`` where a signed envelope holds too much.
+Broken insides stay closed. Raises ``tree.TooMuch`` where there is more inside than parts may be in a mail. No
+recursion: envelopes are opened ``MAX_DEPTH`` deep, and ``MAX_TNEF`` winmail.dat of a mail, which has one.
 """
 
-from mailgate.mime import bodies, cms, fields, notes, tnef, tree, uuencoded
+from dataclasses import dataclass, field
+
+from mailgate.mime import bodies, cms, endings, fields, notes, tnef, tree, uuencoded
 from mailgate.mime.bodies import PLAIN, Bodies, File, Piece
+from mailgate.mime.fields import Fields
 from mailgate.mime.notes import Notes
 
-MAX_DEPTH = 3  # of signed envelopes within each other
+SIGNED = "multipart/signed"
+MAX_DEPTH = 3
+MAX_TNEF = 3
+
+_BLANK = b" \t\r\n\0\xa0\xc2"  # with the spaces that don't break, of both charsets
+_ENTITY = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
 
 
-def opened(chosen: Bodies, said: Notes, depth: int = 0) -> Bodies:
+@dataclass(slots=True)
+class _Opening:
+    """What was found so far, and what is to be looked at: each with its depth, the next one last."""
+
+    found: Bodies
+    said: Notes
+    waiting: list[tuple[Piece, int]] = field(default_factory=list)
+    parts: int = 0
+    tnefs: int = 0
+
+    def wait(self, pieces: list[Piece], depth: int) -> None:
+        self.parts += len(pieces)
+        if depth and self.parts > tree.MAX_PARTS:
+            raise tree.TooMuch(f"more than {tree.MAX_PARTS} parts within parts")
+        self.waiting.extend((piece, depth) for piece in reversed(pieces))
+
+
+def opened(chosen: Bodies, said: Notes) -> Bodies:
     """Add what is found inside parts to bodies and documents."""
-    found = Bodies(list(chosen.text), list(chosen.html))
-    for piece in chosen.documents:
-        found.documents.append(piece)
-        if tnef.is_one(piece):
-            _open_tnef(piece, found, said)
+    state = _Opening(Bodies(list(chosen.text), list(chosen.html)), said)
+    state.wait(chosen.documents, 0)
+    while state.waiting:
+        piece, depth = state.waiting.pop()
+        state.found.documents.append(piece)
+        if depth < MAX_DEPTH and state.tnefs < MAX_TNEF and tnef.is_one(piece):
+            _open_tnef(piece, state, depth + 1)
         elif depth < MAX_DEPTH and cms.is_signed(piece):
-            _open_signed(piece, found, said, depth + 1)
-    _take_out_uuencoded(found)
-    return found
+            _open_signed(piece, state, depth + 1)
+        elif 0 < depth < MAX_DEPTH and piece.media == SIGNED:
+            _open_entity(piece.content, fields.split(piece.content), state, depth + 1)
+    _take_out_uuencoded(state.found)
+    return state.found
 
 
-def _open_tnef(piece: Piece, found: Bodies, said: Notes) -> None:
-    unpacked = tnef.unpack(piece.content)
+def _open_tnef(piece: Piece, state: _Opening, depth: int) -> None:
+    found = state.found
+    is_silent = _is_blank([*found.text, *found.html])
+    unpacked = tnef.unpack(piece.content, with_body=is_silent)
     if unpacked is None:
         return
-    said.add(notes.TNEF, "Outlook sent it as winmail.dat; what is inside is listed too.")
-    found.documents.extend(unpacked.files)
-    if not found.text and not found.html:
-        found.text.extend(unpacked.text)
-        found.html.extend(unpacked.html)
+    state.tnefs += 1
+    state.said.add(notes.TNEF, _told(unpacked))
+    state.wait(list(unpacked.files), depth)
+    if unpacked.text or unpacked.html:
+        found.text[:], found.html[:] = unpacked.text, unpacked.html
 
 
-def _open_signed(piece: Piece, found: Bodies, said: Notes, depth: int) -> None:
-    """Open an opaque signed envelope (RFC 8551 section 3.5.2); what it holds is read as a mail's parts are."""
+def _told(unpacked: tnef.Unpacked) -> str:
+    told = ["Outlook sent it as winmail.dat; what is inside is listed too"]
+    if unpacked.mails:
+        told.append("of the mails that are attached in it, the text and the files")
+    if unpacked.more:
+        told.append("there is more in it than is taken out")
+    return "; ".join(told) + "."
+
+
+def _is_blank(pieces: list[Piece]) -> bool:
+    return not any(piece.content.strip(_BLANK) for piece in pieces)
+
+
+def _open_signed(piece: Piece, state: _Opening, depth: int) -> None:
+    """Open an opaque signed envelope (RFC 8551 section 3.5.2)."""
     entity = cms.content(piece.content)
     if entity is None:
         return
-    inside = opened(bodies.choose(tree.parse(entity, fields.split(entity))), said, depth)
-    found.documents.extend(inside.documents)
-    if not found.text and not found.html:
-        found.text.extend(inside.text)
-        found.html.extend(inside.html)
+    head = fields.split(entity)
+    if not any(name in _ENTITY for name, _ in head.items):
+        _take_out_signed(piece, entity, state)
+        return
+    _open_entity(entity, head, state, depth)
+
+
+def _open_entity(entity: bytes, head: Fields, state: _Opening, depth: int) -> None:
+    """Read what was signed as a mail's parts are; Exchange puts whole such parts into a winmail.dat too."""
+    root = tree.parse(entity, head)
+    state.parts += len(tree.walk(root))
+    inside = bodies.choose(root)
+    state.wait(inside.documents, depth)
+    state.found.text.extend(inside.text)
+    state.found.html.extend(inside.html)
+
+
+def _take_out_signed(piece: Piece, content: bytes, state: _Opening) -> None:
+    """List a file that was signed as it is; a text that was, without a header, by a program that sends mails so."""
+    name = piece.name.strip()
+    stem = name[:-4] if name.lower().endswith(".p7m") else name
+    if stem.lower() in {"", "smime"} and b"\0" not in content:
+        body = File(PLAIN, "", content)
+        state.found.text.append(body)
+        state.found.html.append(body)
+    else:
+        state.parts += 1
+        state.found.documents.append(File(endings.media(stem), stem, content))
 
 
 def _take_out_uuencoded(found: Bodies) -> None:
-    for index, piece in enumerate(found.text):
-        if piece.media != PLAIN:
+    """Take files out of the plain texts, in both lists."""
+    rests: dict[int, Piece] = {}
+    for piece in list(found.text):
+        if piece.media != PLAIN or id(piece) in rests:
             continue
         rest, files = uuencoded.split(piece.content)
         if files:
-            found.text[index] = File(PLAIN, "", rest, charset=piece.parameter("charset"))
+            rests[id(piece)] = File(PLAIN, "", rest, charset=piece.parameter("charset"))
             found.documents.extend(files)
+    for pieces in (found.text, found.html):
+        pieces[:] = [rests.get(id(piece), piece) for piece in pieces]

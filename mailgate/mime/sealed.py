@@ -1,9 +1,41 @@
-"""Whether a mail is signed or encrypted (S/MIME, RFC 8551; PGP/MIME, RFC 3156; PGP inline, RFC 9580)."""
+"""Whether a mail is signed or encrypted (S/MIME, RFC 8551; PGP/MIME, RFC 3156; PGP inline, RFC 9580 sections 6.2, 7).
 
-from mailgate.mime.bodies import Bodies
+Told by what parts are, not by what they are called: an envelope by the type that it names in itself, PGP in a text by
+whole lines and what follows on them. A key, a signature of a file, or a text that speaks of such things is neither.
+Attached mails are not looked into. Linear; raises nothing.
+"""
+
+import re
+
+from mailgate.mime import cms, notes, tree
+from mailgate.mime.bodies import PLAIN, Bodies, Piece
+from mailgate.mime.cms import Kind
 from mailgate.mime.notes import Notes
 from mailgate.mime.tree import Part
 
+_SIGNED = frozenset({"multipart/signed", "application/pkcs7-signature", "application/x-pkcs7-signature"})
+_ENCRYPTED = frozenset({"multipart/encrypted", "application/pgp-encrypted"})
+_HEADERS = rb"(?:[A-Za-z]{1,20}: [^\r\n]{0,200}\r?\n){0,10}[ \t]{0,10}\r?\n"  # of an armour, and its empty line
+_SIGNED_TEXT = re.compile(rb"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]{0,10}\r?\n" + _HEADERS, re.MULTILINE)
+_SIGNATURE = re.compile(rb"^-----BEGIN PGP SIGNATURE-----[ \t]{0,10}\r?$", re.MULTILINE)
+_ENCRYPTED_TEXT = re.compile(
+    rb"^-----BEGIN PGP MESSAGE(?:, PART [0-9/]{1,9})?-----[ \t]{0,10}\r?\n" + _HEADERS + rb"[A-Za-z0-9+/]{16}",
+    re.MULTILINE,
+)
 
-def note(_root: Part, _bodies: Bodies, _said: Notes) -> None:
-    """Note what is ``signed`` and what is ``encrypted``."""
+
+def note(root: Part, bodies: Bodies, said: Notes) -> None:
+    """Note what is ``signed`` and what is ``encrypted``; ``bodies`` are the opened ones."""
+    media = {part.media for part in tree.walk(root)} | {piece.media for piece in bodies.documents}
+    kinds = {cms.kind(piece) for piece in bodies.documents}
+    texts = [piece for piece in bodies.text if piece.media == PLAIN]
+    if media & _ENCRYPTED or Kind.ENCRYPTED in kinds or any(_ENCRYPTED_TEXT.search(piece.content) for piece in texts):
+        said.add(notes.ENCRYPTED, "The mail is encrypted, wholly or in part; nothing was decrypted.")
+    if media & _SIGNED or Kind.SIGNED in kinds or any(_is_signed_text(piece) for piece in texts):
+        said.add(notes.SIGNED, "The mail carries a signature, which was not checked.")
+
+
+def _is_signed_text(piece: Piece) -> bool:
+    content = piece.content
+    begin = _SIGNED_TEXT.search(content)
+    return bool(begin and _SIGNATURE.search(content, begin.end()))
