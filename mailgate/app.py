@@ -37,6 +37,7 @@ from mailgate.intake import Intake, Policy
 from mailgate.mailauth.authenticator import Authenticator
 from mailgate.outbound import Instance as OutboundInstance
 from mailgate.outbound import Outbound
+from mailgate.reading import Readers
 from mailgate.settings import Settings
 from mailgate.settings.model import Relay as RelaySettings
 from mailgate.smtp.limits import Limits
@@ -153,6 +154,7 @@ def _open(stack: ExitStack, settings: Settings, *, create: bool) -> Database:
 def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Settings) -> Desk:
     users = Users(database, rules.domain)
     records = Records(database, rules.edition, rules.domain)
+    readers = _readers(stack)  # they end after the archive: what they are torn from must not be kept
     archive = Archive(database)
     stack.callback(archive.close)
     pending = PendingSenders(
@@ -168,11 +170,24 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
         handmade=Handmade(database, rules.edition, settings.activities.max_document_size),
         ledger=Ledger(database, rules.edition),
         imports=Imports(database, users, records),
-        intake=Intake(Directory(database, rules.domain), archive, _authenticator(settings), rules, pending=pending),
-        outbound=_outbound(database, rules, settings),
+        intake=Intake(
+            Directory(database, rules.domain),
+            archive,
+            _authenticator(settings),
+            rules,
+            pending=pending,
+            reader=readers,
+        ),
+        outbound=_outbound(database, rules, settings, readers),
         pending=pending,
         policy=rules,
     )
+
+
+def _readers(stack: ExitStack) -> Readers:
+    readers = Readers()
+    stack.callback(readers.close)
+    return readers
 
 
 def _authenticator(settings: Settings) -> Authenticator:
@@ -187,10 +202,10 @@ def outbound(settings: Settings) -> Iterator[Outbound]:
     with ExitStack() as stack:
         database = _open(stack, settings, create=False)
         check_schema(database)
-        yield _outbound(database, rules, settings)
+        yield _outbound(database, rules, settings, _readers(stack))
 
 
-def _outbound(database: Database, rules: Policy, settings: Settings) -> Outbound:
+def _outbound(database: Database, rules: Policy, settings: Settings, readers: Readers) -> Outbound:
     instance = OutboundInstance(
         domain=rules.domain,
         edition=rules.edition,
@@ -198,7 +213,7 @@ def _outbound(database: Database, rules: Policy, settings: Settings) -> Outbound
         max_size=settings.smtp.max_size,
         max_header_size=settings.smtp.max_header_size,
     )
-    return Outbound(Directory(database, rules.domain), Speakers(database), Notices(database), instance)
+    return Outbound(Directory(database, rules.domain), Speakers(database), Notices(database), instance, reader=readers)
 
 
 def migrate(settings: Settings) -> None:

@@ -195,6 +195,11 @@ def notice_logged(*, kind: str, record: str, activity: str, languages: str, agai
     _log.info("notice", kind=kind, record=record, activity=activity, languages=languages, again=again)
 
 
+def reading_failed(*, why: str, size: int) -> None:
+    """A mail could not be read, or no process to read it in be had: it is kept with a note, or read another way."""
+    _log.warning("reading", why=why, size=size)
+
+
 # -- a connection ---------------------------------------------------------------------------------------------------
 
 

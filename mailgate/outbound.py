@@ -38,7 +38,7 @@ from mailgate.domain.routing import is_ours
 from mailgate.domain.topic import TOPIC_OTHER, check_topic
 from mailgate.domain.user import Language
 from mailgate.errors import BadInput, NotFound, Refused
-from mailgate.ports import Directory, MetNotice, Notices, Speakers
+from mailgate.ports import Directory, MetNotice, Notices, Reader, Speakers
 
 RECEIVING = ("to", "cc", "bcc")  # the header fields that name recipients
 NOT_LOGGED = "The mail was handed over in {} too, which is not logged for its kind."
@@ -81,9 +81,12 @@ class Outbound:
         notices: Notices,
         instance: Instance,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        reader: Reader = mime,
     ) -> None:
         self._directory = directory
         self._speakers = speakers
+        self._reader = reader
         self._notices = notices
         self._instance = instance
         self._now = now
@@ -354,7 +357,7 @@ class Outbound:
             raise BadInput(f"the header of the mail has more than {most} bytes (smtp.max_header_size)")
         if not any(field.name for field in header.split(whole).fields):
             raise BadInput("eml: this holds no mail: not a single header field stands at its beginning")
-        return Finished(raw=whole, raw_sha256=sha256(whole).hexdigest(), mail=mime.read(whole))
+        return Finished(raw=whole, raw_sha256=sha256(whole).hexdigest(), mail=self._reader.read(whole))
 
     def _check_size(self, raw: bytes) -> None:
         if len(raw) > self._instance.max_size:

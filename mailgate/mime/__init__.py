@@ -7,6 +7,6 @@ standard library's, leave it.
 """
 
 from mailgate.mime.given import clean
-from mailgate.mime.reader import attached, document, read
+from mailgate.mime.reader import attached, document, header_only, read
 
-__all__ = ["attached", "clean", "document", "read"]
+__all__ = ["attached", "clean", "document", "header_only", "read"]

@@ -11,6 +11,7 @@ of 25 MB about a second; memory stays below six times the size.
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -70,6 +71,16 @@ def read(raw: bytes) -> Mail:
         said.add(notes.UNREADABLE, f"The mail is kept as it came, its body is not taken apart: {bound}.")
     except Exception:  # noqa: BLE001 - a mail that can't be read is kept with a note, never lost
         said.add(notes.UNREADABLE, "The mail is kept as it came, its body could not be taken apart.")
+    return replace(mail, notes=said.done())
+
+
+def header_only(raw: bytes, why: str) -> Mail:
+    """Read no more than a mail's header, for a body that can't be taken apart; ``why`` goes into the note."""
+    said = Notes()
+    mail = Mail()
+    with suppress(Exception):  # the same as for ``read``
+        mail = _header(fields.split(raw), said)
+    said.add(notes.UNREADABLE, f"The mail is kept as it came, its body is not taken apart: {why}.")
     return replace(mail, notes=said.done())
 
 

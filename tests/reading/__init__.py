@@ -1,0 +1,1 @@
+"""Readers in processes of their own: what is answered, and what kills, stops or fools them."""
