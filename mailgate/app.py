@@ -59,6 +59,7 @@ from mailgate.store.notices import Notices, keep_notice
 from mailgate.store.pending import PendingSenders
 from mailgate.store.records import Records
 from mailgate.store.reminders import Reminders
+from mailgate.store.rereading import Rereading
 from mailgate.store.speakers import Speakers
 from mailgate.store.users import Users
 
@@ -80,6 +81,7 @@ class Desk:
     outbound: Outbound
     pending: PendingSenders
     policy: Policy
+    rereading: Rereading
 
 
 def load(path: Path | None) -> Settings:
@@ -181,6 +183,7 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
         outbound=_outbound(database, rules, settings, readers),
         pending=pending,
         policy=rules,
+        rereading=Rereading(database, rules.domain, readers),
     )
 
 

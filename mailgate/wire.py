@@ -24,6 +24,7 @@ from mailgate.domain.pending import PendingSender
 from mailgate.domain.record import Edition, Record, RecordAddress, RecordKind, RecordRef, RoledRecord
 from mailgate.domain.reminder import Reminded
 from mailgate.domain.removal import Removed
+from mailgate.domain.rereading import Reread, RereadWish
 from mailgate.domain.topic import TOPIC_OTHER, TOPICS, Topic, check_topic
 from mailgate.domain.user import User
 from mailgate.errors import BadInput
@@ -266,6 +267,12 @@ def reminded(one: Reminded) -> Json:
     }
 
 
+def reread(became: Mapping[Reread, int]) -> Json:
+    """Show what became of mails that were read again; ``read`` is how many were."""
+    read = (Reread.CHANGED, Reread.UNCHANGED, Reread.UNREADABLE)
+    return {"read": sum(became.get(one, 0) for one in read)} | {one.value: became.get(one, 0) for one in Reread}
+
+
 def diagnosis(one: Diagnosis) -> Json:
     """Show what a mail says of the relay that it came through."""
     return {
@@ -358,6 +365,11 @@ def read_moment(text: str, field: str) -> datetime:
         return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadInput(f"{field} {text[:80]!a} is no time: write 2026-11-22 or 2026-11-22T09:30:00Z") from None
+
+
+def reread_wish(*, since: str | None, note: str | None, again: bool) -> RereadWish:
+    """Read which mails are to be read again, as it was typed."""
+    return RereadWish(since=None if since is None else read_moment(since, "--since"), note=note, again=again)
 
 
 def handmade_entry(*, at: str | None = None, **typed: Any) -> HandmadeEntry:

@@ -14,7 +14,19 @@ from collections.abc import Sequence
 import typer
 
 from mailgate import __version__
-from mailgate.cli import activities, addresses, doctor, handmade, operations, outbound, records, reminders, serve, users
+from mailgate.cli import (
+    activities,
+    addresses,
+    doctor,
+    handmade,
+    operations,
+    outbound,
+    records,
+    reminders,
+    rereading,
+    serve,
+    users,
+)
 from mailgate.cli.printing import escaped
 from mailgate.errors import BadInput, Deferred, MailgateError, Misconfigured, NotFound, Reason, Refused
 
@@ -49,6 +61,7 @@ cli = typer.Typer(
 serve.register(cli)
 operations.register(cli)
 reminders.register(cli)
+rereading.register(cli)
 handmade.register(activities.app)
 cli.add_typer(users.app, name="user", help="Who may have mail logged.")
 cli.add_typer(records.app, name="record", help="What activities belong to.")

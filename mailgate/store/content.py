@@ -1,14 +1,19 @@
-"""What people sent, written once: the mail, its bytes, and what was read in it."""
+"""What people sent, written once: the mail, its bytes, and what was read in it.
+
+A mail has one reading. Another one takes its place under the next ``version`` (``store.rereading``); ``reader`` says
+which version of the reader it is from, or which one read the same since.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Protocol
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy import insert as plain_insert
 
 from mailgate.domain.mail import Mail
+from mailgate.mime import READER_VERSION
 from mailgate.store import uploads
 from mailgate.store.database import insert
 from mailgate.store.identifiers import new_id
@@ -62,6 +67,27 @@ def write_readings(connection: Connection, readings: Sequence[tuple[str, bytes, 
             connection.execute(plain_insert(table), rows)
 
 
+def is_read_so(connection: Connection, number: str, read: Mail) -> bool:
+    """Say whether a reading holds just this."""
+    wanted = _words(read)
+    row = connection.execute(select(reading).where(reading.c.id == number)).mappings().first()
+    if row is None or any(row[name] != value for name, value in wanted.items()):
+        return False
+    return all(_rows_there(connection, table, number) == rows_of(number, read) for table, rows_of in _PARTS)
+
+
+def delete_reading(connection: Connection, number: str) -> None:
+    """Take a reading away that counts no more; the database refuses that of any other."""
+    for table, _ in _PARTS:
+        connection.execute(delete(table).where(table.c.reading_id == number))
+    connection.execute(delete(reading).where(reading.c.id == number))
+
+
+def _rows_there(connection: Connection, table: Table, number: str) -> list[Row]:
+    there = select(table).where(table.c.reading_id == number).order_by(*table.primary_key)
+    return [dict(row) for row in connection.execute(there).mappings()]
+
+
 def _lock(connection: Connection, wanted: Iterable[bytes]) -> set[bytes]:
     found: set[bytes] = set()
     for part in in_parts(sorted(wanted)):
@@ -111,6 +137,13 @@ def _reading_row(number: str, sha256: bytes, version: int, read: Mail) -> Row:
         "id": number,
         "mail_sha256": sha256,
         "version": version,
+        "reader": READER_VERSION,
+        **_words(read),
+    }
+
+
+def _words(read: Mail) -> Row:
+    return {
         "subject": read.subject,
         "sent_at": read.sent_at,
         "message_id": read.message_id,

@@ -208,12 +208,15 @@ reading = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("mail_sha256", ForeignKey("mail.sha256"), nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # counts the readings of a mail
     Column("subject", Text, nullable=False),
     Column("sent_at", Utc),
     Column("message_id", Text, nullable=False),
     Column("folds", Text, nullable=False, server_default="[]"),  # JSON: [kind, start, end] each
+    # mime.READER_VERSION of the last reader that read just this; what counted for nothing before stood at 1
+    Column("reader", Integer, nullable=False, server_default="1"),
     UniqueConstraint("mail_sha256", "version"),
+    Index("ix_reading_reader", "reader", "id"),  # what is to be read again
 )
 
 # apart from reading, so that a listing never touches it

@@ -1,9 +1,14 @@
 """What the database itself refuses, by whatever client: the one list of triggers, for both engines.
 
 Content (``CONTENT``) is never changed: no column of it but those in ``MAY_CHANGE``, and the topic of a mail logged by
-BCC. It is deleted only after the receipt of its activity says ``deleted`` or ``erased``; the bytes and readings of a
+BCC. It is deleted only after the receipt of its activity says ``deleted`` or ``erased``; the bytes and the reading of a
 mail when no activity refers to the mail any more. A receipt never goes back to ``kept``. Hand-made activities (origin
 ``manual``) are free, but never become logged ones.
+
+A mail may be read again: ``mail.reading_id`` moves to a reading of the same mail with a higher version, and the one
+that counts no more may go. What an activity logged by BCC has of its reading may then follow it, and nothing else:
+``occurred_at`` is what the reading says, or when the mail came; ``message_id`` is the reading's; a participant whom it
+doesn't name may go; a note ``date_absurd`` may where the date isn't, or can't be read, or another one was written.
 
 A mail of the system is closed by its ``fingerprint``: null while it is written, set once, with nothing else. From then
 on no row can be added to it. To a mail logged by BCC rows can be added: nothing closes it, as mails come in numbers.
@@ -14,7 +19,7 @@ trigger as well: look before inserting). PostgreSQL: TRUNCATE is refused.
 
 A refusal is an integrity error of the driver's. The list is made from the tables, so that a new column is protected
 without anybody thinking of it. Limits: whoever may drop a trigger may do everything; new activities, readings of a
-mail, and rows of a mail logged by BCC can be added.
+mail, and rows of a mail logged by BCC can be added. So what was read can be replaced, but never the bytes themselves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,11 +54,13 @@ CONTENT = (mail, piece, reading, *_OF_READING, activity, *_OF_ACTIVITY, particip
 # what is ours, or follows the register, and not what people sent
 MAY_CHANGE: Mapping[str, frozenset[str]] = {
     "mail": frozenset({"reading_id"}),
+    "reading": frozenset({"reader"}),
     "activity": frozenset({"record_id"}),
-    "participation": frozenset({"side", "record_id", "activity_record_id"}),  # the last follows activity.record_id
+    "participation": frozenset({"side", "record_id", "activity_record_id", "occurred_at"}),  # the last two follow it
     "receipt": frozenset({"state", "at", "record_id", "identity"}),  # identity only together with record_id
 }
 _TOPIC = ("topic", "topic_by", "topic_at")
+_READ = ("occurred_at", "message_id")  # of a mail logged by BCC: these follow its reading
 
 _NAME = "mailgate_keep_"
 
@@ -123,31 +130,23 @@ def _changes(table: Table, dialect: str) -> str:
     # where the rest may change, a key may not: UPDATE OR REPLACE would put the row in another's place
     place = _differ([column.name for column in table.primary_key])
     row_moves = " OR OLD.rowid <> NEW.rowid" if dialect == "sqlite" else ""
-    if table is mail:
-        return f"{content} OR NOT EXISTS {_OWN_READING}{row_moves}"
     if table is activity:
         return f"{_activity_changes()} OR OLD.origin <> NEW.origin OR {place}{row_moves}"
     if table in _OF_ACTIVITY:
         return f"(EXISTS {_LOGGED} AND ({content})) OR {place}{row_moves}"
-    if table is receipt:
-        moved = f"OLD.record_id <> NEW.record_id AND EXISTS {_OTHER_RECEIPT}"
-        # merging two records that had the same mail gives one of the two receipts another identity
-        renamed = "OLD.record_id = NEW.record_id AND OLD.identity <> NEW.identity"
-        return f"{content} OR NOT ({_ONWARD}) OR ({moved}) OR ({renamed}){row_moves}"
-    if table is participation:
-        # merging moves the activity first
-        moved = f"OLD.activity_record_id <> NEW.activity_record_id AND NOT EXISTS {_ITS_ACTIVITY}"
-        return f"{content} OR ({moved}){row_moves}"
-    return f"{content}{row_moves}"
+    moves = f" OR {_MOVES[table.name]}" if table.name in _MOVES else ""
+    return f"{content}{moves}{row_moves}"
 
 
 def _activity_changes() -> str:
-    free = {*MAY_CHANGE["activity"], *_TOPIC, "fingerprint"}
+    free = {*MAY_CHANGE["activity"], *_TOPIC, *_READ, "fingerprint"}
     content = _differ([column.name for column in activity.columns if column.name not in free])
     closing = "OLD.origin = 'system' AND OLD.fingerprint IS NULL"
     return (
         f"(OLD.origin <> 'manual' AND ({content}))"
-        f" OR (OLD.origin NOT IN ('manual', 'bcc') AND ({_differ(_TOPIC)}))"
+        f" OR (OLD.origin NOT IN ('manual', 'bcc') AND ({_differ([*_TOPIC, *_READ])}))"
+        f" OR (OLD.origin = 'bcc' AND OLD.occurred_at <> NEW.occurred_at AND NOT ({_TIME_AS_READ}))"
+        f" OR (OLD.origin = 'bcc' AND ({_differ(['message_id'])}) AND NOT EXISTS {_MESSAGE_ID_AS_READ})"
         f" OR (OLD.origin <> 'manual' AND NOT ({closing}) AND ({_differ(['fingerprint'])}))"
     )
 
@@ -157,6 +156,15 @@ def _differ(columns: Iterable[str]) -> str:
 
 
 _OWN_READING = "(SELECT 1 FROM reading WHERE reading.id = NEW.reading_id AND reading.mail_sha256 = NEW.sha256)"
+_LATER_READING = (
+    "(SELECT 1 FROM reading AS former, reading AS later WHERE former.id = OLD.reading_id"
+    " AND later.id = NEW.reading_id AND later.version > former.version)"
+)
+_NEW_READING = "FROM mail JOIN reading ON reading.id = mail.reading_id WHERE mail.sha256 = NEW.mail_sha256"
+_TIME_AS_READ = (
+    f"NEW.occurred_at = NEW.recorded_at OR EXISTS (SELECT 1 {_NEW_READING} AND reading.sent_at = NEW.occurred_at)"
+)
+_MESSAGE_ID_AS_READ = f"(SELECT 1 {_NEW_READING} AND reading.message_id = coalesce(NEW.message_id, ''))"
 _LOGGED = "(SELECT 1 FROM activity WHERE activity.id = OLD.activity_id AND activity.origin <> 'manual')"
 _CLOSED = (
     "EXISTS (SELECT 1 FROM activity WHERE activity.id = NEW.activity_id"
@@ -165,11 +173,27 @@ _CLOSED = (
 _ITS_ACTIVITY = (
     "(SELECT 1 FROM activity WHERE activity.id = NEW.activity_id AND activity.record_id = NEW.activity_record_id)"
 )
+_AT_ITS_TIME = "(SELECT 1 FROM activity WHERE activity.id = NEW.activity_id AND activity.occurred_at = NEW.occurred_at)"
 _OTHER_RECEIPT = "(SELECT 1 FROM receipt WHERE receipt.record_id = NEW.record_id AND receipt.identity = NEW.identity)"
 _ONWARD = (
     "OLD.state = NEW.state OR (OLD.state = 'kept' AND NEW.state IN ('deleted', 'erased'))"
     " OR (OLD.state = 'deleted' AND NEW.state = 'erased')"
 )
+# how what may change doesn't
+_MOVES: Mapping[str, str] = {
+    "mail": f"NOT EXISTS {_OWN_READING} OR (OLD.reading_id <> NEW.reading_id AND NOT EXISTS {_LATER_READING})",
+    "reading": "NEW.reader < OLD.reader",
+    # merging moves the activity first, and so does reading again
+    "participation": (
+        f"(OLD.activity_record_id <> NEW.activity_record_id AND NOT EXISTS {_ITS_ACTIVITY})"
+        f" OR (OLD.occurred_at <> NEW.occurred_at AND NOT EXISTS {_AT_ITS_TIME})"
+    ),
+    # merging two records that had the same mail gives one of the two receipts another identity
+    "receipt": (
+        f"NOT ({_ONWARD}) OR (OLD.record_id <> NEW.record_id AND EXISTS {_OTHER_RECEIPT})"
+        " OR (OLD.record_id = NEW.record_id AND OLD.identity <> NEW.identity)"
+    ),
+}
 
 
 def _removed(activity_id: str) -> str:
@@ -177,9 +201,33 @@ def _removed(activity_id: str) -> str:
     return f"EXISTS (SELECT 1 FROM receipt WHERE receipt.activity_id = {activity_id} AND {gone})"  # noqa: S608 - our own names
 
 
-def _reading_in_use(reading_id: str) -> str:
-    both = "reading JOIN activity ON activity.mail_sha256 = reading.mail_sha256"
-    return f"EXISTS (SELECT 1 FROM {both} WHERE reading.id = {reading_id})"  # noqa: S608 - our own names
+_READING_COUNTS = (
+    "EXISTS (SELECT 1 FROM mail JOIN activity ON activity.mail_sha256 = mail.sha256"
+    " WHERE mail.sha256 = OLD.mail_sha256 AND mail.reading_id = OLD.id)"
+)
+_ITS_READING_COUNTS = (
+    "EXISTS (SELECT 1 FROM reading JOIN mail ON mail.sha256 = reading.mail_sha256 AND mail.reading_id = reading.id"
+    " JOIN activity ON activity.mail_sha256 = mail.sha256 WHERE reading.id = OLD.reading_id)"
+)
+_OF_A_MAIL = (
+    "activity JOIN mail ON mail.sha256 = activity.mail_sha256"
+    " WHERE activity.id = OLD.activity_id AND activity.origin = 'bcc'"
+)
+_NAMED_NO_MORE = (
+    f"EXISTS (SELECT 1 FROM {_OF_A_MAIL} AND NOT EXISTS (SELECT 1 FROM reading_party"  # noqa: S608 - our own names
+    " WHERE reading_party.reading_id = mail.reading_id AND reading_party.email = OLD.email))"
+)
+_DATED_ANEW = (
+    f"OLD.code = 'date_absurd' AND EXISTS (SELECT 1 FROM {_OF_A_MAIL} AND (EXISTS (SELECT 1 FROM activity_note AS later"  # noqa: S608 - our own names
+    " WHERE later.activity_id = OLD.activity_id AND later.code = OLD.code AND later.n > OLD.n)"
+    " OR EXISTS (SELECT 1 FROM reading WHERE reading.id = mail.reading_id"
+    " AND (reading.sent_at IS NULL OR reading.sent_at = activity.occurred_at))))"
+)
+
+
+def _stays(otherwise: str = "") -> str:
+    free = f" AND NOT ({otherwise})" if otherwise else ""
+    return f"EXISTS {_LOGGED} AND NOT {_removed('OLD.activity_id')}{free}"
 
 
 _MAY_NOT_GO: Mapping[str, str] = {
@@ -188,10 +236,12 @@ _MAY_NOT_GO: Mapping[str, str] = {
         "EXISTS (SELECT 1 FROM mail WHERE mail.upload = OLD.upload)"
         " OR EXISTS (SELECT 1 FROM activity_document WHERE activity_document.upload = OLD.upload)"
     ),
-    "reading": "EXISTS (SELECT 1 FROM activity WHERE activity.mail_sha256 = OLD.mail_sha256)",
-    **{table.name: _reading_in_use("OLD.reading_id") for table in _OF_READING},
+    "reading": _READING_COUNTS,
+    **{table.name: _ITS_READING_COUNTS for table in _OF_READING},
     "activity": f"OLD.origin <> 'manual' AND NOT {_removed('OLD.id')}",
-    **{table.name: f"EXISTS {_LOGGED} AND NOT {_removed('OLD.activity_id')}" for table in _ON_ACTIVITY},
+    **{table.name: _stays() for table in _ON_ACTIVITY},
+    "participation": _stays(_NAMED_NO_MORE),
+    "activity_note": _stays(_DATED_ANEW),
     "receipt": "OLD.state = 'kept' AND EXISTS (SELECT 1 FROM activity WHERE activity.id = OLD.activity_id)",
 }
 

@@ -55,8 +55,9 @@ PROTECTED = {
 }
 OURS = {
     "mail": {"reading_id"},
+    "reading": {"reader"},
     "activity": {"record_id"},
-    "participation": {"side", "record_id", "activity_record_id"},
+    "participation": {"side", "record_id", "activity_record_id", "occurred_at"},
     "receipt": {"state", "at", "record_id", "identity"},
 }
 TOPIC = {"topic", "topic_by", "topic_at"}  # of a mail logged by BCC, and of what was made by hand
