@@ -32,6 +32,9 @@ class Limits:
     proxy_seconds: float = 2  # until a registered proxy begins a PROXY header; then it is greeted
     proxy_header_seconds: float = 5  # until the rest of the header is there
     threads: int = 32
+    big_size: int = MIB  # mails above it are judged by threads of their own: taking them apart lasts
+    big_threads: int = 4  # two may read at a time, and others check or store meanwhile
+    big_wait_seconds: float = 240  # that a big mail may take besides ``store_seconds``, for others come first
     slow_threads: int = 64  # for mails that may have to wait for the DNS
     slow_wait_seconds: float = 20  # until one of these threads is free for a mail; then it is put off
     proof_seconds: float = 40  # that looking for proof may take, besides ``store_seconds``: more than it takes itself

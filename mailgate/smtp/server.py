@@ -59,6 +59,7 @@ class Server:
             in_flight=InFlight(limits.bytes_in_flight),
             peers=Peers(limits.max_connections_per_peer),
             pool=ThreadPoolExecutor(limits.threads, thread_name_prefix="mail"),
+            big_pool=ThreadPoolExecutor(limits.big_threads, thread_name_prefix="big"),
             slow_pool=ThreadPoolExecutor(limits.slow_threads, thread_name_prefix="proof"),
             slow_room=asyncio.Semaphore(limits.slow_threads),
         )

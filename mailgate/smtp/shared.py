@@ -60,6 +60,7 @@ class Shared:
     in_flight: InFlight
     peers: Peers
     pool: ThreadPoolExecutor
+    big_pool: ThreadPoolExecutor  # for big mails: what waits for one to be read must not hold up look-ups
     slow_pool: ThreadPoolExecutor  # for mails that may wait for the DNS: they must not hold up the others
     slow_room: asyncio.Semaphore  # one for each thread of it
     draining: bool = False
@@ -104,7 +105,7 @@ class Shared:
         self.storing.add(task)
         task.add_done_callback(self.storing.discard)
         try:
-            async with asyncio.timeout(self._store_seconds(mail.relay)):
+            async with asyncio.timeout(self._store_seconds(mail)):
                 return await asyncio.shield(task)
         except TimeoutError:
             # should it be kept after all, its next try is met as a duplicate
@@ -116,6 +117,8 @@ class Shared:
         try:
             if waits_for_dns(envelope.relay):
                 return await self._store_slowly(mail, envelope, settle)
+            if self._is_big(mail):
+                return await asyncio.get_running_loop().run_in_executor(self.big_pool, settle)
             return await self.in_thread(settle)
         finally:
             mail.release()
@@ -142,15 +145,18 @@ class Shared:
         except TimeoutError:
             return False
 
-    def _store_seconds(self, relay: Relay) -> float:
+    def _is_big(self, mail: Transaction) -> bool:
+        return mail.size > self.limits.big_size
+
+    def _store_seconds(self, mail: Transaction) -> float:
         limits = self.limits
-        more = limits.slow_wait_seconds + limits.proof_seconds if waits_for_dns(relay) else 0
-        return limits.store_seconds + more
+        proof = limits.slow_wait_seconds + limits.proof_seconds if waits_for_dns(mail.relay) else 0
+        return limits.store_seconds + proof + (limits.big_wait_seconds if self._is_big(mail) else 0)
 
     def shut_down(self) -> None:
         """Begin no work any more; what has begun goes on."""
         self.ended = True
-        for pool in (self.pool, self.slow_pool):
+        for pool in (self.pool, self.big_pool, self.slow_pool):
             pool.shutdown(wait=False, cancel_futures=True)
 
 
