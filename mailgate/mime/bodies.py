@@ -171,7 +171,7 @@ def _fill_in(bodies: Bodies, level: _Level) -> None:
     if level.kind != "alternative" or not (level.to_text and level.to_html):
         return
     text, html = bodies.text[level.text_before :], bodies.html[level.html_before :]
-    if html and not text:
-        bodies.text.extend(html)
-    if text and not html:
+    if html and not any(each.content.strip() for each in text):  # some programs send an empty text beside their HTML
+        bodies.text[level.text_before :] = html
+    elif text and not html:
         bodies.html.extend(text)

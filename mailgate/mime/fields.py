@@ -21,6 +21,7 @@ LARGE_BYTES = 1024 * 1024
 LARGE_LINES = 5000
 
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_ODD_NAME = re.compile(rb"[!-9;-~]*+[\x80-\xff][!-9;-~\x80-\xff]*+[ \t]*+:")
 _WELL_KNOWN_NAMES = (
     "bcc cc content-disposition content-transfer-encoding content-type date dkim-signature from message-id mime-version"
     " received references reply-to return-path sender subject to"
@@ -82,7 +83,8 @@ class _Splitting:
                 self._items[-1][1].append(row)
         elif self._lines or not row.startswith((b"From ", b">From ")):
             self._broken = self._skipping = True
-            self._doubt = self._doubt or (start, len(self._items))
+            if not _ODD_NAME.match(row):  # a field all the same, if of a name that can't be
+                self._doubt = self._doubt or (start, len(self._items))
         self._lines += 1
 
     def _field(self, name: str, value: bytes) -> None:

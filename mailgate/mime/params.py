@@ -18,6 +18,7 @@ MAX_BYTES = 64 * 1024
 MAX_PARAMETERS = 1000
 
 _MISSING_SEMICOLON = re.compile(rb"\A([^\s;=\"]++)\s++([A-Za-z0-9*-]++=)")
+_MISSING_BETWEEN = re.compile(rb"(=[^\s;=\"]++)\s++([A-Za-z0-9*-]{1,40}+=\")")
 _HEAD = re.compile(rb'[^;"]*')
 _PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*+"?|[^;]*)', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
@@ -49,6 +50,7 @@ class Value:
 def parse(raw: bytes) -> Value:
     """Read a value with parameters."""
     raw = _MISSING_SEMICOLON.sub(rb"\1; \2", words.unfold(raw[:MAX_BYTES]))
+    raw = _MISSING_BETWEEN.sub(rb"\1; \2", raw)
     head = _HEAD.match(raw)
     octets: dict[str, bytes] = {}
     ambiguous = False

@@ -10,14 +10,13 @@ of 25 MB about a second; memory stays below six times the size.
 """
 
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import pairwise
 
 from mailgate.domain.mail import Appointment, Document, Mail
 from mailgate.mime import (
+    ambiguity,
     bodies,
     calendars,
     dates,
@@ -55,8 +54,6 @@ CALENDARS = frozenset({"text/calendar", "text/x-vcalendar", "application/ics"})
 _META_WITHIN = 2048
 _META_CHARSET = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _ANGLE = re.compile(r"<[^<>]*>")
-_ONCE = ("content-type", "content-transfer-encoding", "content-disposition")
-_ENCODING = re.compile(rb"\s*+[A-Za-z0-9-]*+\s*+(?:\([^()]*+\)\s*+)?")  # a token, and maybe a comment (RFC 2045 6.1)
 
 
 def read(raw: bytes) -> Mail:
@@ -207,8 +204,9 @@ def _shown(leaf: Piece, said: Notes, most_marks: int) -> _Shown:
     safe = html.sanitise(decoded.text, most_marks)
     if safe.failed:
         said.add(notes.DEFECTS, "The HTML could not be made safe; its text is shown.")
-    found = (*safe.links, *links.in_text(safe.text))
-    return _Shown(safe.text, safe.html, links=found, cids=safe.cids, remote=safe.remote, marks=safe.marks)
+    for one in safe.mismatches:
+        said.add_each(notes.LINK_MISMATCH, f"A link shows {one.shown} and goes to {one.target}.")
+    return _Shown(safe.text, safe.html, links=safe.links, cids=safe.cids, remote=safe.remote, marks=safe.marks)
 
 
 def _lines(leaf: Piece, body: str) -> str:
@@ -286,21 +284,8 @@ def _note_pictures(remote: int, said: Notes) -> None:
 
 
 def _note_structure(root: Part, said: Notes) -> None:
-    parts = tree.walk(root)
-    if any(_is_ambiguous(part) for part in parts) or _boundaries_clash(parts):
+    if ambiguity.found(root):
         said.add(notes.AMBIGUOUS, "Mail programs may take this mail apart in different ways.")
     kinds = tree.defects(root)
     if kinds:
         said.add(notes.DEFECTS, f"The mail breaks rules of its format: {', '.join(kinds)}.")
-
-
-def _is_ambiguous(part: Part) -> bool:
-    twice = any(len(set(part.fields.all(name))) > 1 for name in _ONCE)
-    odd = not _ENCODING.fullmatch(part.fields.first("content-transfer-encoding"))
-    return part.type.ambiguous or twice or odd
-
-
-def _boundaries_clash(parts: Sequence[Part]) -> bool:
-    """Say whether one boundary begins another: some programs take the line of the longer one for the shorter's."""
-    boundaries = sorted({part.get_boundary() or "" for part in parts if part.parts} - {""})
-    return any(longer.startswith(shorter) for shorter, longer in pairwise(boundaries))

@@ -1,7 +1,7 @@
 """Content transfer encodings (RFC 2045 section 6), read as mail programs do: never refused, nothing decompressed.
 
 An unknown encoding leaves the octets as they are, and so does base64 that is plain text: whose first line has words
-with spaces between them. Linear.
+with spaces between them, or starts with a dot or another sign that base64 doesn't have, and a space. Linear.
 """
 
 import re
@@ -11,7 +11,7 @@ from mailgate.mime import words
 
 _TOKEN = re.compile(rb"[A-Za-z0-9-]+")
 _UUENCODE = frozenset({b"uuencode", b"x-uuencode", b"uue", b"x-uue"})
-_PLAIN_TEXT = re.compile(rb"\s*+[A-Za-z]{1,30}+[,.:]?[ \t]++[A-Za-z]")
+_PLAIN_TEXT = re.compile(rb"\s*+(?:[A-Za-z]{1,30}+[,.:]?[ \t]++[A-Za-z]|[!-*,.:;<>?@-]{1,9}+[ \t]++[A-Za-z0-9])")
 _BEGIN = re.compile(rb"^begin [0-7]{3,4} ?([^\r\n]*)\r?\n", re.MULTILINE)
 
 

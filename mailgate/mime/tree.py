@@ -1,39 +1,44 @@
-"""The tree of parts: built by the standard library's parser with our own parts, and shown to mail-parser.
+"""The tree of parts, split on the bytes of the mail and shown to mail-parser.
 
-The standard library splits (policy compat32; ``policy.default`` raises on real mail), but what decides how to split
-is said by ``Part``: types and boundaries are read by ``params``, in linear time and alike on every Python, and
-``message/*`` is a leaf, so an attached mail keeps its bytes and a mail in a mail in a mail doesn't recurse.
-mail-parser gets the same tree and says which defects it sees in it; it would merge attached mails into the body and
-lose unnamed parts and calendars, so bodies and documents are made from the tree itself.
+The standard library's splitter, and mail-parser with it, loses what follows where a multipart uses the boundary of the
+one around it, reads one mail differently on different Pythons, and holds every line against every open boundary; so
+the splitting is our own. A line is a delimiter if it is ``--``, the boundary of an open multipart, maybe ``--``, and
+white space (RFC 2046 section 5.1.1); of two that fit the innermost. Only where a multipart would have no part at all
+more may stand behind its boundary. That of an outer multipart ends the inner ones
+(section 5.1.2). The line break before a delimiter belongs to it. ``message/*`` is a leaf: an attached mail keeps its
+bytes, and a mail in a mail in a mail doesn't recurse.
 
-``parse`` raises ``TooMuch`` beyond ``MAX_PARTS``, ``MAX_DEPTH``, ``MAX_LINES`` or too much work for the boundaries of
-deep trees. mail-parser's own troubles are swallowed: the tree stands without it.
+The parts are messages of the standard library all the same: mail-parser gets the tree and says which defects it sees
+in it. It would merge attached mails into the body and lose unnamed parts and calendars, so bodies and documents are
+made from the tree itself; its own troubles are swallowed.
+
+``parse`` raises ``TooMuch`` beyond ``MAX_PARTS`` or ``MAX_DEPTH``. Linear; a part's content is cut out of the mail
+when asked for.
 """
 
 import logging
 import re
-from collections.abc import Iterable
-from email._policybase import Compat32
-from email.errors import MissingHeaderBodySeparatorDefect
+from dataclasses import dataclass, field
+from email import errors
 from email.message import Message
-from email.parser import BytesFeedParser
 from email.policy import compat32
 
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
-from mailgate.mime import fields, params, transfer, words
+from mailgate.mime import fields, params, transfer
 from mailgate.mime.fields import Fields
 
 MAX_PARTS = 2000
 MAX_DEPTH = 100
-MAX_LINES = 3_000_000
-MAX_MATCHES = 30_000_000  # lines times depth: each line is held against the boundary of each open multipart
 MAX_SQUARES = 64_000_000  # of the sizes of parts' headers: mail-parser reads parameters in quadratic time
 MAX_FIELD = 16 * 1024  # longer fields of the mail aren't shown to mail-parser
+MAX_LINES = 1_000_000  # of a mail that is shown to mail-parser
 
-_CHUNK = 1024 * 1024
+_BLANK = re.compile(rb"(?<=\n)\r*+\n")
+_LINE_BREAK = re.compile(rb"\r?\n\Z")
 _TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
 _SHOWN = frozenset({"from", "to", "cc", "date", "subject", "message-id"})
+_PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary"})
 # it logs what the mail says; no content of a mail may reach a log
 logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
 
@@ -45,53 +50,20 @@ class TooMuch(ValueError):
     """The mail has more parts, or nests them deeper, than is read."""
 
 
-class _Bounds:
-    """What one parse may cost."""
-
-    def __init__(self, lines: int) -> None:
-        self.lines = lines
-        self.parts = -1  # the parser makes one for trial
-        if lines > MAX_LINES:
-            raise TooMuch(f"more than {MAX_LINES} lines")
-
-    def count(self) -> None:
-        self.parts += 1
-        if self.parts > MAX_PARTS:
-            raise TooMuch(f"more than {MAX_PARTS} parts")
-
-    def check(self, depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise TooMuch(f"parts nested more than {MAX_DEPTH} deep")
-        if depth * self.lines > MAX_MATCHES:
-            raise TooMuch("many lines in deeply nested parts")
-
-
 class Part(Message):
     """A part whose type is read by our own rules; see the top of this module."""
 
-    def __init__(self, policy: Compat32 = compat32, bounds: _Bounds | None = None) -> None:
-        super().__init__(policy)
-        self.depth = 0
-        self._bounds = bounds
-        self._fields: Fields | None = None
-        self._octets: bytes | None = None
+    def __init__(self, raw: bytes, head: Fields, top: int, start: int) -> None:
+        super().__init__(compat32)
+        self.fields = head
+        self.top = top  # where it starts in the mail
+        self.parts: list[Part] = []
+        self.reused = False  # a multipart with the boundary of one around it
+        self.loose = False  # a multipart whose delimiters have more behind the boundary
+        self._raw = raw
+        self.start = start  # where its content does
+        self._end = len(raw)
         self._type: params.Value | None = None
-
-    @property
-    def fields(self) -> Fields:
-        """The part's own header."""
-        if self._fields is None:
-            self._fields = fields.of_part(self.raw_items())
-        return self._fields
-
-    def mend(self) -> None:
-        """Split a leaf's header again where the parser stopped at a line that is no field, and more fields follow."""
-        if self.parts or not any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.defects):
-            return
-        whole = _written(self.fields.items) + self._raw_octets()
-        again = fields.split(whole)
-        if len(again.items) > len(self.fields.items):
-            self._fields, self._octets, self._type = again, whole[again.body :], None
 
     @property
     def type(self) -> params.Value:
@@ -109,64 +81,218 @@ class Part(Message):
         return value
 
     @property
-    def parts(self) -> list["Part"]:
-        """The parts in it; none in a leaf."""
-        payload = self._payload  # type: ignore[attr-defined]  # get_payload() would decode it, with losses
-        return payload if isinstance(payload, list) else []
+    def boundary(self) -> bytes:
+        """The boundary of a multipart; trailing white space isn't part of it (RFC 2046 section 5.1.1)."""
+        return self._declared_boundary.rstrip()
+
+    @property
+    def boundary_ending(self) -> bytes:
+        """The white space that the boundary was declared with all the same."""
+        return self._declared_boundary[len(self.boundary) :]
+
+    @property
+    def _declared_boundary(self) -> bytes:
+        if not self.media.startswith("multipart/"):
+            return b""
+        octets = self.type.octets.get("boundary")
+        return self.type.parameter("boundary").encode() if octets is None else octets
 
     def content(self) -> bytes:
         """Return the decoded content of a leaf."""
-        encoding = self.fields.first("content-transfer-encoding")
-        return transfer.decode(self._raw_octets() if self._octets is None else self._octets, encoding)
+        return transfer.decode(self.octets, self.fields.first("content-transfer-encoding"))
 
-    def _raw_octets(self) -> bytes:
-        """Return the content of a leaf as it stands in the mail."""
-        payload = self._payload  # type: ignore[attr-defined]  # get_payload() would decode it, with losses
-        return payload.encode("ascii", "surrogateescape") if isinstance(payload, str) else b""
+    @property
+    def octets(self) -> bytes:
+        """The content of a leaf as it stands in the mail."""
+        return self._raw[self.start : self._end]
+
+    def end(self, before: int) -> None:
+        """End the content before a delimiter, whose line break is not of the content."""
+        broken = _LINE_BREAK.search(self._raw, max(self.start, before - 2), before)
+        self._end = max(self.start, broken.start() if broken else before)
 
     def get_content_type(self) -> str:
-        """Answer the parser: a leaf is a leaf whatever it holds."""
+        """Answer mail-parser: a leaf is a leaf whatever it holds."""
         return "application/octet-stream" if self.media.startswith("message/") else self.media
 
-    def get_boundary(self, failobj: str | None = None) -> str | None:  # type: ignore[override]  # failobj is never another type here
-        """Answer the parser; trailing white space isn't part of it (RFC 2046 section 5.1.1)."""
-        octets = self.type.octets.get("boundary")
-        told = self.type.parameter("boundary") if octets is None else octets.decode("ascii", "surrogateescape")
-        return told.rstrip() or failobj
+    @property
+    def _payload(self) -> "list[Part] | str":
+        """Answer the standard library."""
+        return self.parts or self.octets.decode("ascii", "surrogateescape")
 
-    def attach(self, payload: Message) -> None:  # type: ignore[override]  # the parser hands over nothing else
-        """Take a part in, if the bounds allow one more level."""
-        if isinstance(payload, Part):
-            payload.depth = self.depth + 1
-            if self._bounds:
-                self._bounds.check(payload.depth)
-        super().attach(payload)
+    @_payload.setter
+    def _payload(self, payload: object) -> None:
+        """Take what the standard library begins with, which is nothing."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A multipart whose end was not seen yet."""
+
+    part: Part
+    boundary: bytes
+    hidden: "_Where | None"  # the level that had its boundary before
+    cut: list[bytes] = field(default_factory=list)  # boundaries of multiparts in it that never closed
+    exact: bool = False  # its boundary ends in white space, and so do its delimiters
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Which level a boundary belongs to; ``cut`` if it was that of a multipart there that never closed."""
+
+    level: int
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Delimiter:
+    """A line that ends a part: where it starts, where the next one starts, of which level it is."""
+
+    start: int
+    after: int
+    where: _Where
+    closes: bool
+
+
+class _Splitter:
+    """One pass over a mail."""
+
+    def __init__(self, raw: bytes, root: Part) -> None:
+        self._raw = raw
+        self._open: list[_Open] = []
+        self._levels: dict[bytes, _Where] = {}
+        self._count = 1
+        self._blank = (0, 0)  # the last empty line that was found
+        self._last = root  # what goes on until the next delimiter
+        self._enter(root)
+
+    def run(self, start: int) -> None:
+        while self._open and (found := self._delimiter(start, len(self._raw))):
+            self._last.end(found.start)
+            self._leave(found.where.level + 1, found.start)
+            if found.closes:
+                # what follows the end of a multipart that was cut short is nobody's
+                self._last = Part(self._raw, Fields(), found.after, found.after) if found.where.cut else self._close()
+                start = found.after
+            elif found.after >= len(self._raw):
+                break  # a delimiter at the very end opens nothing
+            else:
+                start = self._part(found)
+        for each in self._open:
+            each.part.defects.append(errors.CloseBoundaryNotFoundDefect())
+
+    def _part(self, delimiter: _Delimiter) -> int:
+        """Begin a part behind its delimiter; return where its content starts."""
+        above = self._open[delimiter.where.level].part
+        if self._count >= MAX_PARTS:
+            raise TooMuch(f"more than {MAX_PARTS} parts")
+        self._count += 1
+        start = delimiter.after
+        blank = self._next_blank(start)
+        early = self._delimiter(start, blank)
+        end = early.start if early else blank
+        part = _headed(self._raw, fields.split(self._raw[start:end]), start)
+        part.set_default_type("message/rfc822" if above.media == "multipart/digest" else "text/plain")
+        above.parts.append(part)
+        self._last = part
+        self._enter(part)
+        return part.start
+
+    def _enter(self, part: Part) -> None:
+        boundary = part.boundary
+        if not boundary:
+            if part.media.startswith("multipart/"):
+                part.defects.append(errors.NoBoundaryInMultipartDefect())
+            return
+        if len(self._open) >= MAX_DEPTH:
+            raise TooMuch(f"parts nested more than {MAX_DEPTH} deep")
+        part.reused = boundary in self._levels
+        self._open.append(_Open(part, boundary, self._levels.get(boundary)))
+        self._levels[boundary] = _Where(len(self._open) - 1)
+
+    def _leave(self, level: int, end: int) -> None:
+        """Leave the multiparts that this delimiter of one around them ends; their own may still follow."""
+        while len(self._open) > level:
+            boundary = self._open[-1].boundary
+            part = self._close()
+            part.end(end)
+            part.defects.append(errors.CloseBoundaryNotFoundDefect())
+            if boundary not in self._levels:
+                self._levels[boundary] = _Where(level - 1, cut=True)
+                self._open[level - 1].cut.append(boundary)
+
+    def _close(self) -> Part:
+        closed = self._open.pop()
+        for boundary in closed.cut:
+            self._levels.pop(boundary, None)
+        if closed.hidden is None:
+            self._levels.pop(closed.boundary, None)
+        else:
+            self._levels[closed.boundary] = closed.hidden
+        if not closed.part.parts:
+            closed.part.defects.append(errors.StartBoundaryNotFoundDefect())
+        return closed.part
+
+    def _delimiter(self, start: int, stop: int) -> _Delimiter | None:
+        """Find the next delimiter whose line starts at ``start`` or behind it, before ``stop``."""
+        raw = self._raw
+        at = start if raw.startswith(b"--", start) else raw.find(b"\n--", start, stop) + 1
+        while 0 < at < stop or (at == start == 0 and raw.startswith(b"--")):
+            after = raw.find(b"\n", at) + 1 or len(raw)
+            line = raw[at + 2 : after].rstrip(b"\r\n")
+            told = self._level(line.rstrip(b" \t"))
+            if told and self._is_exact(line, *told):
+                return _Delimiter(at, after, *told)
+            at = raw.find(b"\n--", after - 1, stop) + 1
+        return None
+
+    def _level(self, line: bytes) -> tuple[_Where, bool] | None:
+        opens = self._levels.get(line)
+        closes = self._levels.get(line[:-2].rstrip(b" \t")) if line.endswith(b"--") else None
+        if closes is not None and (opens is None or opens.level < closes.level):
+            return closes, True
+        return self._loosely(line) if opens is None else (opens, False)
+
+    def _is_exact(self, line: bytes, where: _Where, closes: bool) -> bool:  # noqa: FBT001 - what _level told
+        """Say whether white space at the end is right: lost on the way from all delimiters of a multipart, or none."""
+        told = self._open[where.level]
+        ending = told.part.boundary_ending
+        if where.cut or closes or not ending:
+            return True
+        if not told.part.parts:
+            told.exact = line.endswith(ending)
+        return not told.exact or line.endswith(ending)
+
+    def _loosely(self, line: bytes) -> tuple[_Where, bool] | None:
+        """Take a line that only starts as a delimiter, if the innermost multipart has no better one."""
+        innermost = self._open[-1]
+        if not line.startswith(innermost.boundary) or (innermost.part.parts and not innermost.part.loose):
+            return None
+        innermost.part.loose = True
+        return self._levels[innermost.boundary], line.startswith(b"--", len(innermost.boundary))
+
+    def _next_blank(self, start: int) -> int:
+        """Return where the empty line ends that is next; the end of the mail where there is none."""
+        if self._raw.startswith((b"\n", b"\r\n"), start):
+            return self._raw.index(b"\n", start) + 1
+        line, end = self._blank
+        if line < start:
+            found = _BLANK.search(self._raw, start)
+            line, end = self._blank = found.span() if found else (len(self._raw), len(self._raw))
+        return end
 
 
 def parse(raw: bytes, head: Fields) -> Part:
     """Build the tree of a mail; ``TooMuch`` beyond the bounds."""
-    bounds = _Bounds(raw.count(b"\n", head.body))
-
-    def part(policy: Compat32 = compat32) -> Part:
-        bounds.count()
-        return Part(policy, bounds)
-
-    parser = BytesFeedParser(part, policy=compat32)
-    parser.feed(_head(head))
-    body = memoryview(raw)[head.body :]
-    for start in range(0, len(body), _CHUNK):
-        parser.feed(bytes(body[start : start + _CHUNK]))
-    root = parser.close()
-    assert isinstance(root, Part)  # noqa: S101 - the factory makes nothing else
-    for leaf in walk(root):
-        leaf.mend()
+    root = _headed(raw, head, 0)
+    _Splitter(raw, root).run(root.start)
     return root
 
 
 def defects(root: Part) -> tuple[str, ...]:
-    """Name the kinds of defects that mail-parser and the standard library see, sorted."""
+    """Name the kinds of defects that mail-parser and we see, sorted."""
     known = {type(defect).__name__ for part in walk(root) for defect in part.defects}
-    if sum(_size(part) ** 2 for part in walk(root)) <= MAX_SQUARES:
+    if sum(_size(part) ** 2 for part in walk(root)) <= MAX_SQUARES and root.octets.count(b"\n") <= MAX_LINES:
         known |= _diagnosed(root)
     return tuple(sorted(known - _ELSEWHERE))
 
@@ -181,19 +307,25 @@ def walk(root: Part) -> list[Part]:
     return found
 
 
-def _head(head: Fields) -> bytes:
-    """Write the fields that say how the mail is built, and those worth a diagnosis, one way for all spellings."""
-    worth = (
-        (name, value)
-        for name, value in head.items
-        if name.startswith("content-") or (name in _SHOWN and len(value) <= MAX_FIELD)
-    )
-    return _written(worth) + b"\r\n"
+def _headed(raw: bytes, head: Fields, start: int) -> Part:
+    """Make a part of its header, which starts there; a multipart's own delimiter ends it without an empty line."""
+    part = Part(raw, head, start, start + head.body)
+    if part.boundary:
+        header = raw[start : part.start]
+        early = re.search(rb"(?<=\n)--" + re.escape(part.boundary) + rb"[ \t]*+\r?\n", header)
+        if early:
+            part = Part(raw, fields.split(header[: early.start()]), start, start + early.start())
+            part.defects.append(errors.MissingHeaderBodySeparatorDefect())
+    _note_header(part)
+    return part
 
 
-def _written(items: Iterable[tuple[str, bytes]]) -> bytes:
-    # unfolded: a bare CR inside a value would end the line for the parser, and not for us
-    return b"".join(b"%b: %b\r\n" % (name.encode("ascii"), words.unfold(value)) for name, value in items)
+def _note_header(part: Part) -> None:
+    if part.fields.broken:
+        part.defects.append(errors.MissingHeaderBodySeparatorDefect())
+    encoding = part.fields.first("content-transfer-encoding").strip().lower()
+    if part.boundary and encoding not in _PLAIN_ENCODINGS:
+        part.defects.append(errors.InvalidMultipartContentTransferEncodingDefect())
 
 
 def _size(part: Part) -> int:
@@ -201,7 +333,17 @@ def _size(part: Part) -> int:
 
 
 def _diagnosed(root: Part) -> set[str]:
+    _show(root, _SHOWN)
+    for part in walk(root)[1:]:
+        _show(part, None)
     try:
         return set(mailparser.MailParser(root).defects_categories)
     except Exception:  # noqa: BLE001 - it raises AttributeError and more on broken mail; the tree stands without it
         return set()
+
+
+def _show(part: Part, worth: frozenset[str] | None) -> None:
+    """Give the standard library's side of a part its fields: what says how it is built, and those worth a diagnosis."""
+    for name, value in part.fields.items:
+        if worth is None or name.startswith("content-") or (name in worth and len(value) <= MAX_FIELD):
+            part.set_raw(name, value.decode("ascii", "surrogateescape").strip("\r\n"))
