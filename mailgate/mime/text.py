@@ -1,8 +1,18 @@
 """Bytes to text, and text to what may be stored and shown.
 
-``decode`` never loses a byte silently: the declared charset strictly, then UTF-8, then windows-1252, which takes
-anything. A charset of several bytes per letter that fits all but a few bytes, or all but the cut end, is believed, with
-U+FFFD where it doesn't fit. Whatever was not simply as declared is ``guessed``.
+``decode`` never loses a byte silently. The order, and what each step is there for:
+
+1. the declared charset, where all of the octets fit it (latin-1 means windows-1252, as everywhere in mail);
+2. UTF-8, where all of them fit it: text in anything else hardly ever does;
+3. a declared charset of several bytes per letter, or else UTF-8, that fits all but a few letters or all but the cut
+   end, with U+FFFD where it doesn't;
+4. windows-1252 for latin-1, us-ascii and no charset, where every octet has a letter there and the words look Latin;
+5. what ``guessing`` finds likely: other scripts, and Latin ones under a label that is plainly wrong;
+6. windows-1252, with U+FFFD for what has no letter.
+
+Step 4 comes before detection, as short Western text is what detectors get wrong most; it asks how the words look
+because unlabelled Russian, Greek or Japanese fits windows-1252 too, as rubbish. Whatever was not simply as declared is
+``guessed``.
 
 ``clean`` makes text valid for every store and harmless on a terminal (no NUL, no other controls but tabs and line
 breaks, no lone surrogates), ``line`` makes one line of it.
@@ -13,6 +23,8 @@ unicode_escape, zlib, ...) can't be named from outside.
 import codecs
 import re
 from dataclasses import dataclass
+
+from mailgate.mime import guessing
 
 MAX_LINE = 4000
 FEW = 10  # one letter in so many
@@ -52,6 +64,7 @@ _MEANT = {
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_8_sig"}
 )
+_SAYS_LITTLE = frozenset({"cp1252", "ascii", None})
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,39}")
 _SEVERAL_BYTES = frozenset(
     {
@@ -102,7 +115,7 @@ def decode(octets: bytes, label: str | None = None) -> Decoded:
     if octets.startswith(codecs.BOM_UTF8):
         octets = octets[len(codecs.BOM_UTF8) :]
         label = "utf-8"
-    codec = _codec(label)
+    codec = "utf-16" if _is_utf_16(octets) else _codec(label)
     declared = _declared(octets, codec) if codec else None
     if declared is not None:
         return Decoded(clean(declared))
@@ -131,9 +144,16 @@ def _codec(label: str | None) -> str | None:
     return _MEANT.get(codec, codec)
 
 
+def _is_utf_16(octets: bytes) -> bool:
+    """Say whether a byte order mark and ASCII letters in two bytes say so, whatever the label says."""
+    return octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in octets[:1000]
+
+
 def _declared(octets: bytes, codec: str) -> str | None:
-    if codec == "cp1252":
-        return western(octets)
+    if codec == "utf-16" and not octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # without a mark Python takes the order of the machine it runs on
+        start = octets[:2000]
+        codec = "utf-16-be" if start[::2].count(0) > start[1::2].count(0) else "utf-16-le"
     if codec == "ascii" and _looks_japanese(octets):
         return None
     text = _strictly(octets, codec)
@@ -162,7 +182,20 @@ def _guess(octets: bytes, codec: str | None) -> Decoded:
     if utf8 is not None:
         return Decoded(clean(utf8), guessed=True)
     mostly = _mostly(octets, codec if codec and several else "utf-8")
-    return Decoded(clean(mostly if mostly is not None else western(octets)), guessed=True)
+    return Decoded(clean(mostly if mostly is not None else _likely(octets, codec)), guessed=True)
+
+
+def _likely(octets: bytes, codec: str | None) -> str:
+    """Decode what is neither as declared nor UTF-8."""
+    if codec in _SAYS_LITTLE and guessing.is_western(octets):
+        return western(octets)
+    likely = guessing.guess(octets)
+    if likely is None:
+        return western(octets)
+    text = _strictly(octets, likely)
+    if text is None:
+        text = _mostly(octets, likely)
+    return western(octets) if text is None else text
 
 
 def _looks_japanese(octets: bytes) -> bool:

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+import time
+
 import pytest
 
 from mailgate.mime import text
@@ -19,6 +23,11 @@ GRUESSE = "Grüße aus Zürich"
         (GRUESSE.encode("utf-16"), "utf-16", GRUESSE),
         (GRUESSE.encode("utf-16-be"), "utf-16be", GRUESSE),
         (GRUESSE.encode("utf-8-sig"), "iso-8859-1", GRUESSE),
+        (b"\xff\xfe" + GRUESSE.encode("utf-16-le"), None, GRUESSE),
+        (b"\xfe\xff" + GRUESSE.encode("utf-16-be"), "iso-8859-1", GRUESSE),
+        (GRUESSE.encode("utf-16-be"), "utf-16", GRUESSE),
+        (GRUESSE.encode("utf-16-le"), "utf-16", GRUESSE),
+        ("Привет".encode("cp1251"), "iso-8859-1", "Ïðèâåò"),
         ("見積書".encode("iso2022_jp"), "iso-2022-jp", "見積書"),
         ("見積書".encode("cp932"), "Shift_JIS", "見積書"),
         ("①".encode("cp932"), "shift_jis", "①"),
@@ -55,6 +64,81 @@ def test_the_declared_charset_is_believed_where_it_fits(octets: bytes, label: st
 )
 def test_where_it_does_not_fit_a_guess_is_made_and_told(octets: bytes, label: str | None, expected: str) -> None:
     assert text.decode(octets, label) == Decoded(expected, guessed=True)
+
+
+@pytest.mark.parametrize("label", [None, "us-ascii", "fakescii", "x-unknown", "utf-8"])
+@pytest.mark.parametrize(
+    ("words", "charset"),
+    [
+        (GRUESSE, "cp1252"),
+        ("100 €", "cp1252"),
+        ("für Jörg", "cp1252"),
+        ("Perché così? La qualità è più alta.", "cp1252"),
+        ("à midi, ça va être où ? « là »", "cp1252"),
+        ("¡Mañana será otro día, señor Núñez!", "cp1252"),
+        ("—— …… “¡É” ——", "cp1252"),
+        ("\xa0\xa0\xa0\xa0Grüße", "cp1252"),
+        ("Å", "cp1252"),
+        ("Привет! Как дела?", "koi8-r"),
+        ("Привет! Как дела?", "cp1251"),
+        ("Привет! Как дела?", "iso8859-5"),
+        ("Re: Договор (PDF)", "cp1251"),
+        ("Дякую за відповідь", "koi8-u"),
+        ("Καλημέρα σας", "iso8859-7"),
+        ("שלום, מה שלומך היום", "cp1255"),
+        ("مرحبا كيف حالك", "cp1256"),
+        ("見積書をお送りします。よろしくお願いします。", "cp932"),
+        ("見積書をお送りします。よろしくお願いします。", "euc_jp"),
+        ("您好,请查收附件中的报价单。", "gb18030"),
+        ("您好,請查收附件中的報價單。", "big5"),
+        ("안녕하세요, 견적서를 보내드립니다.", "cp949"),
+        ("สวัสดีครับ ขอส่งใบเสนอราคา", "cp874"),
+        ("<style>" + "p{}\n" * 50_000 + "</style>\n<p>Привет! Как дела?", "koi8-r"),
+    ],
+)
+def test_text_of_any_script_is_read_right_without_a_charset_that_fits(
+    words: str, charset: str, label: str | None
+) -> None:
+    assert text.decode(words.encode(charset), label) == Decoded(words, guessed=True)
+
+
+POLISH = (
+    "Dziękuję za wiadomość. Przesyłam ofertę, proszę o odpowiedź do piątku. Będę potrzebował zgody na użycie zdjęć."
+)
+TURKISH = "İletiniz için teşekkür ederim. Teklifi ekte gönderiyorum, cuma gününe kadar yanıtınızı bekliyorum."  # noqa: RUF001 - Turkish has that letter
+
+
+@pytest.mark.parametrize(
+    ("words", "charset"), [(POLISH, "cp1250"), (POLISH, "iso8859-2"), (TURKISH, "cp1254"), (GRUESSE * 50, "cp1252")]
+)
+def test_latin_text_is_told_apart_where_it_is_long_enough_and_its_label_is_wrong(words: str, charset: str) -> None:
+    assert text.decode(words.encode(charset), "utf-8") == Decoded(words, guessed=True)
+
+
+def test_latin_text_without_a_charset_is_western_where_it_can_be() -> None:
+    assert text.decode(TURKISH.encode("cp1254"), None).text == TURKISH.encode("cp1254").decode("cp1252")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        bytes(range(128, 256)) * 80_000,
+        b"\xa4" * 10_000_000,
+        b"\xa4\n" * 5_000_000,
+        b"\xa4\xff\xa4 " * 2_500_000,
+        b"\xff\xfe" + b"\x00\xd8" * 5_000_000,
+    ],
+)
+def test_ten_megabytes_of_anything_are_decoded_in_little_time(octets: bytes) -> None:
+    started = time.perf_counter()
+    assert text.decode(octets, "fakescii").guessed
+    assert time.perf_counter() - started < 10
+
+
+def test_the_detector_is_loaded_for_those_mails_only_that_need_it() -> None:
+    program = "import sys; from mailgate.mime import text; text.decode(b'gr\\xfcn'); print('chardet' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
 
 
 @pytest.mark.parametrize(
