@@ -2,8 +2,8 @@
 
 A field name is printable ASCII; white space before the colon is allowed (RFC 5322 section 4.5). The header ends at
 the first empty line. A line that is neither a field nor a continuation is skipped, with the folded lines below it,
-where a well-known field follows; where none does, the body starts with that line, as readers show it. A leading mbox
-line is skipped.
+where it is below a trace field (a fold whose white space was lost) or a field follows whose name is well-known or looks
+like one; else the body starts with that line, as readers show it. A leading mbox line is skipped.
 
 Who wrote a mail is decided elsewhere, by a strict rule; this one is for showing.
 
@@ -11,7 +11,7 @@ Limits: ``MAX_BYTES`` of header are read; the body is found behind a longer one 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailgate.mime import words
@@ -27,6 +27,12 @@ _WELL_KNOWN_NAMES = (
     " received references reply-to return-path sender subject to"
 )
 _WELL_KNOWN = frozenset(_WELL_KNOWN_NAMES.split())
+_LIKE_A_NAME = re.compile(rb"[A-Z][A-Za-z]*+-|[A-Z][a-z]++[A-Z]")  # X-Mailer, AnotherHeader; but no "Note"
+# long ones that programs break; a text never starts right below them
+_TRACES = frozenset(
+    {"arc-authentication-results", "arc-message-signature", "arc-seal", "authentication-results", "dkim-signature"}
+    | {"received", "received-spf", "x-received"}
+)
 _END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -76,21 +82,23 @@ class _Splitting:
     def add(self, start: int, row: bytes) -> None:
         name = _NAME.match(row)
         if name:
-            self._field(name[1].decode("ascii").lower(), row[name.end() :])
+            self._field(name[1], row[name.end() :])
         elif row[:1] in b" \t" and self._items:
             # what a skipped line goes on with is no part of the field above it
             if not self._skipping:
                 self._items[-1][1].append(row)
         elif self._lines or not row.startswith((b"From ", b">From ")):
             self._broken = self._skipping = True
-            if not _ODD_NAME.match(row):  # a field all the same, if of a name that can't be
+            traced = bool(self._items) and self._items[-1][0] in _TRACES
+            if not traced and not _ODD_NAME.match(row):  # a field all the same, if of a name that can't be
                 self._doubt = self._doubt or (start, len(self._items))
         self._lines += 1
 
-    def _field(self, name: str, value: bytes) -> None:
+    def _field(self, written: bytes, value: bytes) -> None:
+        name = written.decode("ascii").lower()
         self._items.append((name, [value]))
         self._skipping = False
-        if name in _WELL_KNOWN:
+        if name in _WELL_KNOWN or _LIKE_A_NAME.match(written):
             self._doubt = None
 
     def done(self, body: int) -> Fields:
@@ -99,15 +107,6 @@ class _Splitting:
             body, above = self._doubt
             items = items[:above]
         return Fields(tuple((name, b"".join(rows)) for name, rows in items), body, self._lines, self._broken)
-
-
-def of_part(items: Iterable[tuple[str, str]]) -> Fields:
-    """Take over the fields of a part as the standard library split them (ASCII with surrogates for 8-bit octets)."""
-    return Fields(tuple((name.strip().lower(), _octets(str(value))) for name, value in items))
-
-
-def _octets(value: str) -> bytes:
-    return value.encode("ascii", "surrogateescape") if not value.isascii() else value.encode("ascii")
 
 
 def _rows(raw: bytes) -> Iterator[tuple[int, bytes]]:

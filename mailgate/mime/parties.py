@@ -61,7 +61,13 @@ class _Mailbox:
 
     @property
     def name(self) -> bytes:
-        return b"".join(self.phrase).strip() or b" ".join(self.comments).strip()
+        # mail programs show comments as part of the name
+        commented = (b"(%b)" % each for each in self.comments) if self.phrase_told else self.comments
+        return b" ".join(each for each in (self.phrase_told, *commented) if each)
+
+    @property
+    def phrase_told(self) -> bytes:
+        return b"".join(self.phrase).strip()
 
     @property
     def outside(self) -> bytes:
@@ -112,7 +118,7 @@ def _mailboxes(value: bytes) -> Iterator[_Mailbox]:
     """Cut an address list (RFC 5322 section 3.4) at its commas; the empty places are left out."""
     comments = _comments(value)
     mailbox = _Mailbox()
-    position = 0
+    position, empty = 0, True
     while position < len(value):
         if position in comments:
             mailbox.comments.append(_QUOTED_PAIR.sub(rb"\1", value[position + 1 : comments[position] - 1]))
@@ -124,9 +130,10 @@ def _mailboxes(value: bytes) -> Iterator[_Mailbox]:
         if piece[0] in {b",", b";", b":"} or (piece[2] is not None and mailbox.angle is not None):
             if mailbox and (piece[0] != b":" or mailbox.angle is not None or b"@" in mailbox.outside):
                 yield mailbox
+                empty = False
             mailbox = _Mailbox()
         _take(mailbox, piece)
-    if mailbox:
+    if mailbox or (empty and mailbox.comments and b":" not in value):  # (somebody)
         yield mailbox
 
 

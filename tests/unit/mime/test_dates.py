@@ -18,6 +18,7 @@ MORNING = datetime(2026, 11, 16, 8, 30, tzinfo=UTC)
         (b"Mon, 16 Nov 2026 08:30:00", MORNING),
         (b"2026-11-16 08:30:00", MORNING),
         (b"2026-11-16T09:30:00+01:00", MORNING),
+        (b"Mon, 16 Nov 2026 08:30:t <anna@haus.example>", MORNING),
         (b"Mon, 45 Foo 2026 99:99", None),
         (b"Mon, 31 Feb 2026 08:30:00 +0000", None),
         (b"Mon, 16 Nov 99999 08:30:00 +0000", None),

@@ -41,3 +41,8 @@ def test_a_value_and_its_parameter_are_read_with_one_winner(raw: bytes, value: s
 )
 def test_a_parameter_said_twice_in_two_ways_is_ambiguous(raw: bytes, expected: bool) -> None:
     assert params.parse(raw).ambiguous is expected
+
+
+def test_a_semicolon_that_is_missing_before_a_quoted_value_is_put_there() -> None:
+    value = params.parse(b'message/external-body; access-type=mail-server   server="listserv@liste.example"')
+    assert value.octets == {"access-type": b"mail-server", "server": b"listserv@liste.example"}

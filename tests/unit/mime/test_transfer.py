@@ -17,6 +17,7 @@ from mailgate.mime import transfer
         (b"YWI= trailing words", b"base64", b"ab"),
         (b"no base64 at all", b"base64", b"no base64 at all"),
         (b"%YWJj", b"base64", b"abc"),
+        (b"... 8000 Hz audio goes here", b"base64", b"... 8000 Hz audio goes here"),
         (b"a=3Db=\r\nc", b"Quoted-Printable", b"a=bc"),
         (b"a=ZZ=", b"quoted-printable", b"a=ZZ"),
         (b"begin 644 x\r\n#0V%T\r\n`\r\nend\r\n", b"x-uuencode", b"Cat"),
