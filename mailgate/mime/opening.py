@@ -2,23 +2,25 @@
 
 ``opened`` puts what it finds behind the document that it was found in, which stays, and files from texts at the end.
 The body of a winmail.dat is shown where the mail has no text of its own, for it is the same text; that of a signed
-envelope always, behind what there is, for it is another one. A file that was signed (an invoice, say), not a mail, is
+envelope always, at its place, for it is another one. A file that was signed (an invoice, say), not a mail, is
 listed without its envelope too. Archives are never opened. The order is fixed: ``document`` counts as ``read`` does.
 
 Broken insides stay closed. Raises ``tree.TooMuch`` where there is more inside than parts may be in a mail. No
-recursion: envelopes are opened ``MAX_DEPTH`` deep, and ``MAX_TNEF`` winmail.dat of a mail, which has one.
+recursion: envelopes are opened ``MAX_DEPTH`` deep, and ``MAX_TNEF`` winmail.dat of a mail, which has one;
+RTF, which is costly, is read in ``MAX_RTF_TNEF`` of them.
 """
 
 from dataclasses import dataclass, field
 
-from mailgate.mime import bodies, cms, endings, fields, notes, tnef, tree, uuencoded
-from mailgate.mime.bodies import PLAIN, Bodies, File, Piece
+from mailgate.mime import bodies, cms, endings, fields, notes, sealed, tnef, tree, uuencoded
+from mailgate.mime.bodies import PLAIN, Bodies, File, Leaf, Piece
 from mailgate.mime.fields import Fields
 from mailgate.mime.notes import Notes
 
 SIGNED = "multipart/signed"
 MAX_DEPTH = 3
-MAX_TNEF = 3
+MAX_TNEF = 20
+MAX_RTF_TNEF = 2
 
 _BLANK = b" \t\r\n\0\xa0\xc2"  # with the spaces that don't break, of both charsets
 _ENTITY = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
@@ -30,9 +32,18 @@ class _Opening:
 
     found: Bodies
     said: Notes
+    starts: dict[int, int]  # where the parts of the mail itself start, by their identity
     waiting: list[tuple[Piece, int]] = field(default_factory=list)
     parts: int = 0
     tnefs: int = 0
+
+    def show(self, piece: Piece, inside: Bodies) -> None:
+        """Add bodies at the place of the document that they stood in."""
+        start = self.starts.get(id(piece), -1)
+        for shown, more in ((self.found.text, inside.text), (self.found.html, inside.html)):
+            behind = (at for at, each in enumerate(shown) if 0 <= start < self.starts.get(id(each), -1))
+            place = next(behind, len(shown))
+            shown[place:place] = more
 
     def wait(self, pieces: list[Piece], depth: int) -> None:
         self.parts += len(pieces)
@@ -43,7 +54,9 @@ class _Opening:
 
 def opened(chosen: Bodies, said: Notes) -> Bodies:
     """Add what is found inside parts to bodies and documents."""
-    state = _Opening(Bodies(list(chosen.text), list(chosen.html)), said)
+    own = (*chosen.text, *chosen.html, *chosen.documents)
+    starts = {id(piece): piece.part.start for piece in own if isinstance(piece, Leaf)}
+    state = _Opening(Bodies(list(chosen.text), list(chosen.html)), said, starts)
     state.wait(chosen.documents, 0)
     while state.waiting:
         piece, depth = state.waiting.pop()
@@ -53,7 +66,7 @@ def opened(chosen: Bodies, said: Notes) -> Bodies:
         elif depth < MAX_DEPTH and cms.is_signed(piece):
             _open_signed(piece, state, depth + 1)
         elif 0 < depth < MAX_DEPTH and piece.media == SIGNED:
-            _open_entity(piece.content, fields.split(piece.content), state, depth + 1)
+            _open_entity(piece, piece.content, fields.split(piece.content), state, depth + 1)
     _take_out_uuencoded(state.found)
     return state.found
 
@@ -61,7 +74,8 @@ def opened(chosen: Bodies, said: Notes) -> Bodies:
 def _open_tnef(piece: Piece, state: _Opening, depth: int) -> None:
     found = state.found
     is_silent = _is_blank([*found.text, *found.html])
-    unpacked = tnef.unpack(piece.content, with_body=is_silent)
+    most_rtf = tnef.MAX_RTF if state.tnefs < MAX_RTF_TNEF else 0
+    unpacked = tnef.unpack(piece.content, with_body=is_silent, most_rtf=most_rtf)
     if unpacked is None:
         return
     state.tnefs += 1
@@ -90,33 +104,26 @@ def _open_signed(piece: Piece, state: _Opening, depth: int) -> None:
     if entity is None:
         return
     head = fields.split(entity)
-    if not any(name in _ENTITY for name, _ in head.items):
-        _take_out_signed(piece, entity, state)
-        return
-    _open_entity(entity, head, state, depth)
-
-
-def _open_entity(entity: bytes, head: Fields, state: _Opening, depth: int) -> None:
-    """Read what was signed as a mail's parts are; Exchange puts whole such parts into a winmail.dat too."""
-    root = tree.parse(entity, head)
-    state.parts += len(tree.walk(root))
-    inside = bodies.choose(root)
-    state.wait(inside.documents, depth)
-    state.found.text.extend(inside.text)
-    state.found.html.extend(inside.html)
-
-
-def _take_out_signed(piece: Piece, content: bytes, state: _Opening) -> None:
-    """List a file that was signed as it is; a text that was, without a header, by a program that sends mails so."""
     name = piece.name.strip()
     stem = name[:-4] if name.lower().endswith(".p7m") else name
-    if stem.lower() in {"", "smime"} and b"\0" not in content:
-        body = File(PLAIN, "", content)
-        state.found.text.append(body)
-        state.found.html.append(body)
+    if any(known in _ENTITY for known, _ in head.items):
+        sealed.signed(state.said)
+        _open_entity(piece, entity, head, state, depth)
+    elif stem.lower() in {"", "smime"} and b"\0" not in entity:  # a bare text, as a few programs sign it
+        sealed.signed(state.said)
+        body = File(PLAIN, "", entity)
+        state.show(piece, Bodies([body], [body]))
     else:
-        state.parts += 1
-        state.found.documents.append(File(endings.media(stem), stem, content))
+        state.wait([File(endings.media(stem), stem, entity)], MAX_DEPTH)
+
+
+def _open_entity(piece: Piece, entity: bytes, head: Fields, state: _Opening, depth: int) -> None:
+    """Read what was signed as a mail's parts are; Exchange puts whole such parts into a winmail.dat too."""
+    root = tree.parse(entity, head)
+    inside = bodies.choose(root)
+    state.parts += len(tree.walk(root)) - len(inside.documents)
+    state.wait(inside.documents, depth)
+    state.show(piece, inside)
 
 
 def _take_out_uuencoded(found: Bodies) -> None:

@@ -25,14 +25,23 @@ _ENCRYPTED_TEXT = re.compile(
 
 
 def note(root: Part, bodies: Bodies, said: Notes) -> None:
-    """Note what is ``signed`` and what is ``encrypted``; ``bodies`` are the opened ones."""
+    """Note whether it is ``signed`` or ``encrypted``; ``bodies`` are the opened ones."""
     media = {part.media for part in tree.walk(root)} | {piece.media for piece in bodies.documents}
-    kinds = {cms.kind(piece) for piece in bodies.documents}
-    texts = [piece for piece in bodies.text if piece.media == PLAIN]
-    if media & _ENCRYPTED or Kind.ENCRYPTED in kinds or any(_ENCRYPTED_TEXT.search(piece.content) for piece in texts):
+    if media & _ENCRYPTED or _holds_encrypted(bodies):
         said.add(notes.ENCRYPTED, "The mail is encrypted, wholly or in part; nothing was decrypted.")
-    if media & _SIGNED or Kind.SIGNED in kinds or any(_is_signed_text(piece) for piece in texts):
-        said.add(notes.SIGNED, "The mail carries a signature, which was not checked.")
+    if media & _SIGNED or any(_is_signed_text(piece) for piece in bodies.text if piece.media == PLAIN):
+        signed(said)
+
+
+def signed(said: Notes) -> None:
+    """Note that it is ``signed``; said of an opaque envelope where that is opened."""
+    said.add(notes.SIGNED, "The mail carries a signature, which was not checked.")
+
+
+def _holds_encrypted(bodies: Bodies) -> bool:
+    if any(cms.kind(piece) is Kind.ENCRYPTED for piece in bodies.documents):
+        return True
+    return any(_ENCRYPTED_TEXT.search(piece.content) for piece in bodies.text if piece.media == PLAIN)
 
 
 def _is_signed_text(piece: Piece) -> bool:

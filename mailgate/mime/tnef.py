@@ -93,9 +93,9 @@ def is_one(piece: Piece) -> bool:
     return piece.media in _UNSAID and piece.content.startswith(_SIGNATURE)
 
 
-def unpack(content: bytes, *, with_body: bool = True) -> Unpacked | None:
+def unpack(content: bytes, *, with_body: bool = True, most_rtf: int = MAX_RTF) -> Unpacked | None:
     """Unpack one; ``None`` where it is none. The body, where it is wanted, comes as HTML, text, or both."""
-    reading = _Reading(content)
+    reading = _Reading(content, most_rtf)
     stream = reading.stream(0, len(content))
     if stream is None:
         return None
@@ -140,11 +140,11 @@ class _Stream:
 class _Reading:
     """One walk over one winmail.dat, and the mails in it; nothing is copied before it is wanted."""
 
-    def __init__(self, octets: bytes) -> None:
+    def __init__(self, octets: bytes, most_rtf: int) -> None:
         self._octets = octets
         self._values = 0
         self._files = 0
-        self._rtf = MAX_RTF
+        self._rtf = most_rtf
         self.mails = 0
         self.more = False
 
@@ -156,9 +156,7 @@ class _Reading:
         for level, number, value in self._attributes(start + _HEAD, end):
             if level == TNEF.LVL_MESSAGE:
                 self._of_message(found, number, value)
-            elif level == TNEF.LVL_ATTACHMENT:
-                self._of_attached(found, number, value)
-            else:
+            elif level != TNEF.LVL_ATTACHMENT or not self._of_attached(found, number, value):
                 break
         return found
 
@@ -167,7 +165,8 @@ class _Reading:
         files: list[File] = []
         for attached in stream.attached:
             inner = self._inner(attached) if depth < MAX_DEPTH else None
-            found = self._of_inner(inner, self._name(attached, stream.charset), depth + 1) if inner else []
+            shown = attached.properties.get(properties.MAPI_DISPLAY_NAME)
+            found = self._of_inner(inner, self._words(shown, stream.charset), depth + 1) if inner else []
             if found:
                 self.mails += 1
                 files.extend(found)
@@ -203,14 +202,19 @@ class _Reading:
         else:
             stream.attributes.setdefault(number, value)
 
-    def _of_attached(self, stream: _Stream, number: int, value: _Value) -> None:
+    def _of_attached(self, stream: _Stream, number: int, value: _Value) -> bool:
+        """Add to the attachment that is being read; "no" where it would be one too many."""
         if number == TNEF.ATTATTACHRENDDATA or not stream.attached:
+            if len(stream.attached) >= MAX_FILES:
+                self.more = True
+                return False
             stream.attached.append(_Attached())
         attached = stream.attached[-1]
         if number == TNEF.ATTATTACHMENT:
             self._properties(value, attached.properties)
         else:
             attached.attributes.setdefault(number, value)
+        return True
 
     def _properties(self, value: _Value, found: dict[int, _Value]) -> None:
         """Read a list of properties (MS-OXTNEF 2.1.3.4); those behind a broken one are lost."""
@@ -325,7 +329,7 @@ class _Reading:
     def _of_inner(self, inner: _Stream, name: str, depth: int) -> list[File]:
         """List what there is of an attached mail: its text as a file, and its files."""
         subject = inner.properties.get(properties.MAPI_SUBJECT) or inner.attributes.get(TNEF.ATTSUBJECT)
-        name = name or self._words(subject, inner.charset) or "mail"
+        name = self._words(subject, inner.charset) or name or "mail"
         html, plain = self.body(inner)
         shown = html or plain
         files: list[File] = []
