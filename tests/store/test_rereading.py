@@ -62,7 +62,12 @@ def admin(database: Database) -> Iterator[Admin]:
 
 
 def everything(database: Database) -> dict[str, list[Row]]:
-    return {table.name: rows(database, table) for table in tables.metadata.sorted_tables}
+    """All rows of all tables, as they are at one moment."""
+    with database.read() as connection:
+        return {
+            table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+            for table in tables.metadata.sorted_tables
+        }
 
 
 def the_rest(database: Database) -> dict[str, list[Row]]:
