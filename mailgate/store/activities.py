@@ -15,6 +15,7 @@ midst of a long listing, where its record was merged or removed meanwhile.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection, Row, delete, select
 
@@ -100,6 +101,10 @@ class Activities:
         content = mime.document(raw, n)
         if content is None:
             raise NotFound(f"attachment {n} of {activity_id} can't be read out of the mail: use mailgate activity raw")
+        if sha256(content).hexdigest() != found.sha256:  # another reader numbers them otherwise: never give another one
+            raise NotFound(
+                f"attachment {n} of {activity_id} was found by another version: run mailgate reread, and ask again"
+            )
         return found, content
 
     def delete(self, activity_id: str, *, as_email: str) -> Removed:

@@ -4,8 +4,9 @@ Of those logged by BCC: ``occurred_at`` and Message-ID; who took part, with the 
 notes of the activity's own: ``date_absurd`` is what is said now, ``address_exposed`` and (of whoever is new)
 ``contact_ambiguous`` are added. Somebody whom the mail no longer names goes, somebody new comes with whom the register
 knows them as, seen from the activity's record; all others stay linked as they are. Record addresses, by our domain or
-one that we had, are nobody who took part. Notes that tell of when the mail came (``same_message_id``, ``old_address``)
-stay, and so does a ``contact_ambiguous`` that was true then. Mails of the system keep all they have: they are sealed.
+one that we had, are nobody who took part. Notes that tell of when the mail came (``same_message_id``, ``old_address``,
+``no_known_participant``) stay, and so does a ``contact_ambiguous`` that was true then. Mails of the system keep all
+they have: they are sealed.
 
 The database allows this and no more (``store.triggers``).
 """

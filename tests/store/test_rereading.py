@@ -20,7 +20,7 @@ from mailgate.domain.listing import Wish
 from mailgate.domain.mail import Document, Mail, Note, Party
 from mailgate.domain.record import RecordRef
 from mailgate.domain.rereading import Reread, RereadWish
-from mailgate.errors import BadInput
+from mailgate.errors import BadInput, NotFound
 from mailgate.mime import READER_VERSION
 from mailgate.store import tables, triggers
 from mailgate.store.database import Database, open_database
@@ -470,6 +470,16 @@ def test_several_at_once_registrations_and_merges_do_no_harm(admin: Admin) -> No
     newcomers = [row for row in rows(admin.database, tables.participation) if row["email"] == "new@optik.example"]
     (contact,) = [row["id"] for row in rows(admin.database, tables.record) if row["ref"] == "new0"]
     assert {row["record_id"] for row in newcomers} == {contact}
+
+
+def test_no_attachment_is_taken_for_another(admin: Admin) -> None:
+    (number,) = admin.log(a_mail(), CAMPAIGN)
+    other = Document(n=1, name="first.txt", type="text/plain", size=1, sha256="0" * 64)
+    again(admin.database, lambda mail: replace(mail, documents=(other, replace(mail.documents[0], n=2))), again=True)
+    with pytest.raises(NotFound, match="run mailgate reread"):
+        admin.activities.attachment(number, 1)
+    again(admin.database, again=True)
+    assert admin.activities.attachment(number, 1)[1] == b"%PDF-1.4"
 
 
 # -- mails of the system --------------------------------------------------------------------------------------------
