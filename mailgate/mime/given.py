@@ -34,7 +34,7 @@ def clean(content: Mapping[Language, Content]) -> Given:
     for language, one in content.items():
         body = html.sanitise(one.html, most_marks) if one.html else html.Sanitised()
         safe[language] = replace(one, html=body.html, text=one.text or (body.text if body.failed else ""))
-        found += [*links.in_text(one.text), *body.links, *links.in_text(body.text)]
+        found += [*links.in_text(one.text), *body.links]
         remote += body.remote
         most_marks -= body.marks
         if body.failed:

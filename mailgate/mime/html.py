@@ -4,22 +4,28 @@
 loads from elsewhere. Remote pictures lose their source and are counted; pictures of the mail itself keep their
 ``cid:``. Links go to http, https and mailto only. ``markup`` bounds the nesting, nh3 has the last word on safety.
 
-Its words: blocks on lines of their own, list items with a dash, cells with a tab between them, a link's target behind
-its words where they differ.
+Pictures of ``data:`` URLs are left out, with their alternative text in their place. What the mail hides (``styles``)
+stays hidden and is not in the text. How the text is written says ``plain``; which links there are and which of them
+deceive, ``links`` and ``mismatch``.
 
 Raises nothing. Linear in the input; where nh3 itself fails, or the HTML is over ``MAX_HTML`` or ``MAX_MARKS``, the HTML
-is "" and the text is still there.
+is "" and the text is still there, if only roughly.
+
+Limits: style sheets are dropped, so what looked so by a class looks plain. ``position`` and the like are no allowed
+styles: nothing can lie over the page around it. Relative links lead nowhere, ``base`` or not. Pictures are counted by
+their addresses, each once; what a style sheet or a font file would load counts as well.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from html import escape
 
 import nh3
 
-from mailgate.mime import markup
-from mailgate.mime.markup import Token
+from mailgate.mime import links, markup, plain, styles
+from mailgate.mime.markup import Run, Token
+from mailgate.mime.mismatch import Mismatch
 
 MAX_HTML = 10 * 1024 * 1024
 MAX_MARKS = 300_000  # "<" and "&": each costs some ten microseconds
@@ -49,32 +55,30 @@ _STYLES = {
     *("text-align", "text-decoration", "text-indent", "vertical-align", "white-space", "width", "height"),
     *("padding", "padding-bottom", "padding-left", "padding-right", "padding-top", "border-collapse"),
     *("border", "border-bottom", "border-left", "border-right", "border-top", "border-color", "border-style"),
-    *("border-width", "list-style-type", "direction"),
+    *("border-width", "list-style-type", "direction", "display", "visibility"),
 }
 _REMOTE = re.compile(r"\s*(?:https?:|ftp:|//|\\\\)", re.IGNORECASE)
 _CID = re.compile(r"\s*cid:(\S{1,1000})\s*", re.IGNORECASE)
-_LINK = re.compile(r"\s*(?:https?:|mailto:)", re.IGNORECASE)
+_REMOTE_IN_SET = re.compile(r"(?:^|,)\s*(?:https?:|ftp:|//)", re.IGNORECASE)
+_LOADED = re.compile(r"stylesheet|icon|preload|prefetch|preconnect", re.IGNORECASE)
 _URL_IN_STYLE = re.compile(r"url\s*\(|image-set|expression|\\", re.IGNORECASE)
 
 _ANY_TAG = re.compile(r"<[^<>]*>")
-
-_LOOSE = markup.elements("blockquote dl h1 h2 h3 h4 h5 h6 ol p pre table ul")
-_LINES = markup.elements(
-    "address article aside caption center dd details div dt figcaption figure footer header hr li main nav section"
-    " summary tbody tfoot thead tr"
-)
-_CELLS = frozenset({"td", "th"})
-_SPACE = re.compile(r"[ \t\r\n\f\u00a0]+")
-_EMPTY_LINES = re.compile(r"\n{3,}")
+_UNREAD = re.compile(r"<(style|script|title|!--)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Sanitised:
-    """Safe HTML with what was met in it. ``failed``: there is none. ``marks``: how many of ``MAX_MARKS`` it took."""
+    """Safe HTML with what was met in it. ``failed``: there is none. ``marks``: how many of ``MAX_MARKS`` it took.
+
+    ``links`` are those of the elements and of the words, in their order; ``cids`` the pictures that are shown;
+    ``remote`` how many addresses elsewhere a picture or style would have been loaded from.
+    """
 
     html: str = ""
     text: str = ""
     links: tuple[str, ...] = ()
+    mismatches: tuple[Mismatch, ...] = ()
     cids: frozenset[str] = frozenset()
     remote: int = 0
     failed: bool = False
@@ -85,16 +89,19 @@ def sanitise(source: str, most_marks: int = MAX_MARKS) -> Sanitised:
     """Make one HTML body safe, and read its words, links and pictures. ``most_marks`` is what may still be spent."""
     marks = source.count("<") + source.count("&")
     if len(source) > MAX_HTML or marks > most_marks:
-        return Sanitised(text=_roughly(source), failed=True)
-    run = markup.tokens(source)
-    images = [token.attributes.get("src", "") for token in run if token.name == "img" and not token.closes]
-    safe = _nh3("".join(_written(token) for token in run))
+        text = _roughly(source)
+        return Sanitised(text=text, links=tuple(links.in_text(text)), failed=True)
+    run = markup.read(source)
+    tokens = list(_hidden(run))
+    safe = _nh3("".join(_written(token) for token in tokens))
+    read = plain.write(tokens, len(source))
     return Sanitised(
         html=(safe or "").strip(),
-        text=_words(run),
-        links=tuple(_links(run)),
-        cids=frozenset(found[1] for found in map(_CID.fullmatch, images) if found),
-        remote=sum(1 for image in images if _REMOTE.match(image)) + sum(map(_remote_background, run)),
+        text=read.text,
+        links=(*read.links, *_beside(run)),
+        mismatches=read.mismatches,
+        cids=frozenset(_cids(tokens)),
+        remote=len(_remote(run)),
         failed=safe is None,
         marks=marks,
     )
@@ -106,7 +113,21 @@ def from_text(text: str) -> str:
 
 
 def _roughly(source: str) -> str:
-    return markup.unescaped(_ANY_TAG.sub(" ", source)).strip()
+    """Take the tags away, and what is no text in any mail."""
+    kept: list[str] = []
+    position = 0
+    endless: set[str] = set()
+    for start in _UNREAD.finditer(source):
+        name = start[1].lower()
+        if start.start() < position or name in endless:
+            continue
+        close = re.compile("-->" if name == "!--" else f"</{name}", re.IGNORECASE).search(source, start.end())
+        if close is None:
+            endless.add(name)
+            continue
+        kept.append(source[position : start.start()])
+        position = close.start() if name != "!--" else close.end()
+    return markup.unescaped(_ANY_TAG.sub(" ", "".join((*kept, source[position:])))).strip()
 
 
 def _nh3(source: str) -> str | None:
@@ -131,12 +152,30 @@ def _filter(_tag: str, attribute: str, value: str) -> str | None:
     if attribute == "src":
         return value if _CID.fullmatch(value) else None
     if attribute == "href":
-        return value if _LINK.match(value) else None
+        return value if links.is_link(value) else None
     if attribute == "cite":
         return None
     if attribute == "style" and _URL_IN_STYLE.search(value):
         return ";".join(rule for rule in value.split(";") if not _URL_IN_STYLE.search(rule))
     return value
+
+
+def _hidden(run: Run) -> Iterator[Token]:
+    """Mark what the mail hides: ``hidden`` among the attributes."""
+    classes = styles.hidden_classes(run.sheets)
+    for token in run.tokens:
+        if token.attributes and _is_hidden(token, classes):
+            yield replace(token, attributes={**token.attributes, "hidden": ""})
+        else:
+            yield token
+
+
+def _is_hidden(token: Token, classes: frozenset[str]) -> bool:
+    style = token.attributes.get("style", "")
+    look = styles.look(style, of_table=token.name in plain.OF_TABLE) if style else styles.PLAIN
+    if look.gone or "hidden" in token.attributes:
+        return True
+    return bool(classes) and not look.displayed and not classes.isdisjoint(token.attributes.get("class", "").split())
 
 
 def _written(token: Token) -> str:
@@ -145,113 +184,56 @@ def _written(token: Token) -> str:
     if token.closes:
         return f"</{token.name}>"
     allowed = _ATTRIBUTES.get(token.name, set()) | _ANY
+    attributes = dict(token.attributes)
+    if "hidden" in attributes:
+        attributes["style"] = "display:none"
     pairs = "".join(
         f' {key}="{escape(value)}"'
-        for key, value in token.attributes.items()
+        for key, value in attributes.items()
         if key in allowed and (key != "src" or _CID.fullmatch(value))  # pictures inside a data: URL are megabytes
     )
     return f"<{token.name}{pairs}>"
 
 
-def _remote_background(token: Token) -> bool:
-    return bool(_REMOTE.match(token.attributes.get("background", "")))
+def _cids(tokens: Iterable[Token]) -> Iterator[str]:
+    """Name the pictures of the mail that its HTML shows."""
+    hidden = 0  # elements that are open from the outermost hidden one on
+    for token in tokens:
+        if token.name == "img":
+            found = _CID.fullmatch(token.attributes.get("src", ""))
+            if found and not hidden and "hidden" not in token.attributes:
+                yield found[1]
+        elif token.name and token.name not in markup.VOID and (hidden or "hidden" in token.attributes):
+            hidden += -1 if token.closes else 1
 
 
-def _links(run: Iterable[Token]) -> Iterable[str]:
-    return (
-        token.attributes["href"].strip()
-        for token in run
-        if token.name == "a" and not token.closes and _LINK.match(token.attributes.get("href", ""))
-    )
+def _beside(run: Run) -> Iterator[str]:
+    """List the links of image maps."""
+    areas = (token.attributes.get("href", "") for token in run.beside if token.name == "area" and not token.closes)
+    return (links.cleaned(href) for href in areas if links.is_link(href))
 
 
-# -- to text -----------------------------------------------------------------------------------------------------------
+def _remote(run: Run) -> set[str]:
+    """Gather the addresses elsewhere from which a mail program would load something without being asked."""
+    found = {address for sheet in run.sheets for address in styles.remote(sheet)}
+    for token in (*run.tokens, *run.beside):
+        if token.attributes:
+            found.update(_loaded_by(token.name, token.attributes))
+            found.update(styles.remote(token.attributes.get("style", "")))
+    return found
 
 
-class _Writer:
-    """The words so far. ``owed`` is the white space due before the next word."""
-
-    def __init__(self) -> None:
-        self._out: list[str] = []
-        self._owed = ""
-        self._pre = 0
-        self._link: tuple[str, int] | None = None
-
-    def text(self, text: str) -> None:
-        if self._pre:
-            self._say(text.replace("\r\n", "\n"))
-            return
-        words = _SPACE.sub(" ", text)
-        if words.startswith(" "):
-            self._owe(" ")
-        if words.strip():
-            self._say(words.strip(" "))
-            if words.endswith(" "):
-                self._owe(" ")
-
-    def opens(self, name: str, attributes: Mapping[str, str]) -> None:
-        self._breaks(name)
-        if name == "br":
-            self._owed = self._owed.rstrip(" ") + "\n" if self._owed.strip(" ") else "\n"
-        elif name == "li":
-            self._say("- ")
-        elif name in _CELLS:
-            self._owe("\t")
-        elif name == "hr":
-            self._say("---")
-            self._owe("\n")
-        elif name == "img" and attributes.get("alt", "").strip():
-            self._say(f"[{attributes['alt'].strip()}]")
-        elif name == "a":
-            self._link = (attributes.get("href", "").strip(), len(self._out))
-        self._pre += name == "pre"
-
-    def closes(self, name: str) -> None:
-        if name == "a" and self._link:
-            href, start = self._link
-            self._link = None
-            shown = "".join(self._out[start:]).strip()
-            if shown and _LINK.match(href) and not _same_target(shown, href):
-                self._say(f" <{href}>")
-        self._breaks(name)
-        self._pre -= name == "pre"
-
-    def whole(self) -> str:
-        # a regex for white space at the end of a line tries anew at each space of a run
-        text = "\n".join(row.rstrip(" \t") for row in "".join(self._out).split("\n"))
-        return _EMPTY_LINES.sub("\n\n", text).strip()
-
-    def _breaks(self, name: str) -> None:
-        if name in _LOOSE:
-            self._owe("\n\n")
-        elif name in _LINES:
-            self._owe("\n")
-
-    def _owe(self, space: str) -> None:
-        weight = " \t\n".find(space[0]) + len(space)
-        held = " \t\n".find(self._owed[0]) + len(self._owed) if self._owed else 0
-        if weight > held:
-            self._owed = space
-
-    def _say(self, words: str) -> None:
-        if self._out:
-            self._out.append(self._owed)
-        self._owed = ""
-        self._out.append(words)
-
-
-def _same_target(shown: str, href: str) -> bool:
-    bare = re.sub(r"^(?:mailto:|https?://)", "", href).rstrip("/")
-    return shown.rstrip("/") in {href, href.rstrip("/"), bare}
-
-
-def _words(run: Iterable[Token]) -> str:
-    writer = _Writer()
-    for token in run:
-        if not token.name:
-            writer.text(token.text)
-        elif token.closes:
-            writer.closes(token.name)
-        else:
-            writer.opens(token.name, token.attributes)
-    return writer.whole()
+def _loaded_by(name: str, attributes: Mapping[str, str]) -> Iterator[str]:
+    """List what an element names: at most one picture, and a background."""
+    named = ["background"]
+    if name in {"img", "input", "source"}:
+        named += ["srcset", "src", "href", "xlink:href"]
+    elif name == "video":
+        named += ["poster"]
+    elif name == "link" and _LOADED.search(attributes.get("rel", "")):
+        named += ["href"]
+    addresses = {key: attributes[key].strip() for key in named if key in attributes}
+    if "srcset" in addresses and _REMOTE_IN_SET.search(addresses["srcset"]):
+        yield addresses.pop("srcset")
+        addresses.pop("src", "")
+    yield from (address for address in addresses.values() if _REMOTE.match(address))

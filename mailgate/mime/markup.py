@@ -1,15 +1,16 @@
 """HTML as a flat run of tokens, well nested and bounded, whatever was sent.
 
-``tokens`` reads HTML the way browsers tokenise it (WHATWG HTML 13.2.5, without its oddest corners) and gives a run in
+``read`` reads HTML the way browsers tokenise it (WHATWG HTML 13.2.5, without its oddest corners) and gives a run in
 which every element that opens is closed, in order, at most ``MAX_DEPTH`` deep and with at most ``MAX_FORMATS``
-formatting elements open: real parsers take quadratic time and memory on anything else. Comments, doctypes and
-everything inside ``DROPPED`` elements are gone. It makes nothing safe: ``html`` does, with nh3.
+formatting elements open: real parsers take quadratic time and memory on anything else. Comments (Outlook's conditional
+ones too, as in browsers), doctypes and everything inside ``DROPPED`` elements are gone; what of it tells of addresses
+elsewhere or of hidden classes stands beside the run. It makes nothing safe: ``html`` does, with nh3.
 
 No recursion, linear; an element that is deeper than the bound is left out and its text kept.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 
@@ -36,6 +37,10 @@ DROPPED = elements(
     " title video xml xmp"
 )
 _RAW_TEXT = elements("iframe noembed noframes script style textarea title xmp")
+# not kept, but what they name is told
+_NAMING = elements("area body input link video")
+# dropped with all that is inside, save the names of the pictures
+_PICTURING = elements("noscript object svg video")
 _FORMATS = elements("a b big code em font i s small strike strong tt u")
 _ENDS_PARAGRAPH = elements(
     "address article aside blockquote center details div dl figcaption figure footer h1 h2 h3 h4 h5 h6 header hr main"
@@ -61,8 +66,9 @@ _TAG = re.compile(
     r"""(?P<rest>(?:[^>=]+|=\s*"[^"]*"|=\s*'[^']*'|=)*+)(?P<end>>?))"""
 )
 _ATTRIBUTE = re.compile(r"""([^\s=/>"']+)\s*(?:=\s*("[^"]*"|'[^']*'|[^\s>]*))?""")
-_COMMENT_END = re.compile(r"--!?>")
+_COMMENT_END = re.compile(r"(?<=<!--)-?>|--!?>")
 _BOGUS_END = re.compile(r">")
+_PICTURE = re.compile(r"<(?:image|img|feimage|source)(?=[\s/])([^<>]*+)", re.IGNORECASE)
 # Python converts no number of more than 4,300 digits; long before that it names no letter
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{100,}+;?")
 
@@ -77,18 +83,33 @@ class Token:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
-def tokens(html: str) -> list[Token]:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Tokens, well nested; elements beside them that name something (in order), and the style sheets."""
+
+    tokens: list[Token]
+    beside: list[Token]
+    sheets: list[str]
+
+
+def read(html: str) -> Run:
     """Read HTML into a well-nested run of tokens."""
     nest = _Nest()
+    beside: list[Token] = []
+    sheets: list[str] = []
     for token in _raw_tokens(html):
         if not token.name:
             nest.out.append(token)
+        elif token.name == "style":
+            sheets.append(token.text)
+        elif token.name not in KEPT:
+            beside.append(token)
         elif token.closes:
             nest.close(token.name)
         else:
             nest.open(token)
     nest.close_down_to(0)
-    return nest.out
+    return Run(nest.out, beside, sheets)
 
 
 def unescaped(text: str) -> str:
@@ -155,41 +176,54 @@ def _raw_tokens(html: str) -> Iterator[Token]:
             continue
         if start > text_from:
             yield Token(text=unescaped(html[text_from:start]))
-        token, position = _tag(html, tag, endless)
+        found, position = _tag(html, tag, endless)
         text_from = position
-        if token is not None:
-            yield token
+        yield from found
     if text_from < len(html):
         yield Token(text=unescaped(html[text_from:]))
 
 
-def _tag(html: str, tag: re.Match[str], endless: set[str]) -> tuple[Token | None, int]:
+def _tag(html: str, tag: re.Match[str], endless: set[str]) -> tuple[Iterable[Token], int]:
     if tag["comment"] or tag["bogus"]:
         end = (_COMMENT_END if tag["comment"] else _BOGUS_END).search(html, tag.end())
-        return None, end.end() if end else len(html)
+        return (), end.end() if end else len(html)
     if not tag["end"]:
-        return None, len(html)
-    return _element(html, tag, tag["name"].lower(), endless)
-
-
-def _element(html: str, tag: re.Match[str], name: str, endless: set[str]) -> tuple[Token | None, int]:
+        return (), len(html)
+    name = tag["name"].lower()
+    name = "img" if name == "image" else name  # WHATWG HTML 13.2.6.4.7
     if name in DROPPED:
-        return None, tag.end() if tag["slash"] else _behind(html, name, tag.end(), endless)
-    if name not in KEPT:
-        return None, tag.end()
-    attributes = {} if tag["slash"] else _attributes(tag["rest"])
-    return Token(name, closes=bool(tag["slash"]), attributes=attributes), tag.end()
+        return _dropped(html, tag, name, endless)
+    return _element(tag, name), tag.end()
 
 
-def _behind(html: str, name: str, start: int, endless: set[str]) -> int:
-    """Find where the content of a dropped element ends; with the mail where raw text doesn't, as in browsers."""
+def _element(tag: re.Match[str], name: str) -> Iterable[Token]:
+    if name not in KEPT and name not in _NAMING:
+        return ()
+    return (Token(name, closes=bool(tag["slash"]), attributes={} if tag["slash"] else _attributes(tag["rest"])),)
+
+
+def _dropped(html: str, tag: re.Match[str], name: str, endless: set[str]) -> tuple[Iterable[Token], int]:
+    if tag["slash"]:
+        return (), tag.end()
+    content_end, end = _behind(html, name, tag.end(), endless)
+    if name == "style":
+        return (Token(name, text=html[tag.end() : content_end]),), end
+    found = list(_element(tag, name))
+    if name in _PICTURING:
+        pictures = _PICTURE.finditer(html, tag.end(), content_end)
+        found.extend(Token("source", attributes=_attributes(picture[1])) for picture in pictures)
+    return found, end
+
+
+def _behind(html: str, name: str, start: int, endless: set[str]) -> tuple[int, int]:
+    """Find where the content of a dropped element ends, and what ends it; with the mail where raw text doesn't."""
     tag = None if name in endless else re.compile(rf"</{name}\b", re.IGNORECASE).search(html, start)
     # where the first end tag has no ">", none has
     end = html.find(">", tag.end()) if tag else -1
-    if end >= 0:
-        return end + 1
+    if tag and end >= 0:
+        return tag.start(), end + 1
     endless.add(name)
-    return len(html) if name in _RAW_TEXT else start
+    return (len(html), len(html)) if name in _RAW_TEXT else (start, start)
 
 
 def _attributes(rest: str) -> dict[str, str]:
