@@ -138,6 +138,7 @@ def _subject(value: bytes, said: Notes) -> str:
 
 
 def _body(mail: Mail, root: Part, said: Notes) -> Mail:
+    kinds = tree.defects(root)  # before parts are opened, as mail-parser holds the mail three times
     chosen = opening.opened(bodies.choose(root), said)
     sealed.note(root, chosen, said)
     shown = _bodies(chosen, said)
@@ -151,7 +152,7 @@ def _body(mail: Mail, root: Part, said: Notes) -> Mail:
     documents = _documents(chosen.documents, cids, said)
     whole = "\n\n".join(body.text for body in as_text if body.text)
     _note_forward(whole, said)
-    _note_structure(root, said)
+    _note_structure(root, kinds, said)
     return replace(
         mail,
         text=whole,
@@ -283,9 +284,8 @@ def _note_pictures(remote: int, said: Notes) -> None:
         said.add(notes.REMOTE_IMAGES, f"Pictures that lie elsewhere are not loaded: {remote}.")
 
 
-def _note_structure(root: Part, said: Notes) -> None:
+def _note_structure(root: Part, kinds: tuple[str, ...], said: Notes) -> None:
     if ambiguity.found(root):
         said.add(notes.AMBIGUOUS, "Mail programs may take this mail apart in different ways.")
-    kinds = tree.defects(root)
     if kinds:
         said.add(notes.DEFECTS, f"The mail breaks rules of its format: {', '.join(kinds)}.")
