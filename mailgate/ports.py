@@ -54,7 +54,8 @@ class Directory(Protocol):
 
         A user's address is internal. Else a contact or lead with that address is looked for on the record (the
         record itself too, when it is a person), then on its customer, intermediary and agency, then anywhere; two or
-        more at the same step give ``ambiguous`` and no record. Addresses of nobody are left out.
+        more at the same step give ``ambiguous`` and no record. Addresses of nobody are left out. ``near`` are those
+        that somebody has before "anywhere".
         """
 
     def has_users(self) -> bool:

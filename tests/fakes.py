@@ -68,9 +68,9 @@ class FakeDirectory:
         step = self.nearest(seen_from, email)
         if not step:
             return None
-        return (
-            Known(Side.EXTERNAL, record=min(step, key=str)) if len(step) == 1 else Known(Side.EXTERNAL, ambiguous=True)
-        )
+        near = any(step & each for each in self._steps(seen_from))
+        alone = len(step) == 1
+        return Known(Side.EXTERNAL, record=min(step, key=str) if alone else None, ambiguous=not alone, near=near)
 
     def nearest(self, seen_from: RecordRef, email: str) -> set[RecordRef]:
         """The persons with this address at the nearest step that has any."""

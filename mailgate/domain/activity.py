@@ -45,15 +45,20 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 
 SHOWN = ("to", "cc")  # the header fields that other recipients see
 EXPOSED = Note("address_exposed", "The record's address stood in To or Cc: everybody who got it has seen it.")
+NO_KNOWN = Note("no_known_participant", "None of the people outside the company belongs to the record or its customer.")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whom an address belongs to, as seen from one record. ``ambiguous``: several contacts at the same step."""
+    """Whom an address belongs to, as seen from one record. ``ambiguous``: several contacts at the same step.
+
+    ``near``: a contact, or several, of the record or of its customer, intermediary or agency has it.
+    """
 
     side: Side
     record: RecordRef | None = None
     ambiguous: bool = False
+    near: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +162,13 @@ def compose(
         address=addressee.address,
         exposed=exposed,
         participants=participants,
-        notes=(*mail.notes, *notes, *_address_notes(addressee, exposed=exposed), *ambiguous),
+        notes=(
+            *mail.notes,
+            *notes,
+            *_address_notes(addressee, exposed=exposed),
+            *ambiguous,
+            *_strange(participants, known),
+        ),
     )
 
 
@@ -186,6 +197,13 @@ def _address_notes(addressee: Addressee, *, exposed: bool) -> tuple[Note, ...]:
     if addressee.state is AddressState.GRACE:
         notes.append(Note("old_address", "The mail came by an address that was rotated away and is about to expire."))
     return tuple(notes)
+
+
+def _strange(participants: Sequence[Participant], known: Mapping[str, Known]) -> tuple[Note, ...]:
+    """Note that people from outside took part and none of them belongs here; whose address can't be read is nobody."""
+    outside = {one.email for one in participants if one.email and one.side is Side.EXTERNAL}
+    is_strange = bool(outside) and not any(email in known and known[email].near for email in outside)
+    return (NO_KNOWN,) if is_strange else ()
 
 
 def _ambiguous(parties: Sequence[Party], known: Mapping[str, Known]) -> tuple[Note, ...]:

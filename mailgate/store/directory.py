@@ -13,7 +13,7 @@ from mailgate.domain.record import AddressState, RecordAddress, RecordKind, Reco
 from mailgate.domain.user import Language, Role, User, UserKind
 from mailgate.ports import FoundAddress
 from mailgate.store.database import Database
-from mailgate.store.nearness import nearest, persons_among, steps, users_among
+from mailgate.store.nearness import Persons, nearest, persons_near, steps, users_among
 from mailgate.store.tables import address, record, user_account, user_address, user_role
 from mailgate.store.trouble import told
 
@@ -84,11 +84,11 @@ class Directory:
         with self._reading() as connection:
             users = users_among(connection, emails)
             found.update(dict.fromkeys(users, Known(Side.INTERNAL)))
-            persons = persons_among(connection, [email for email in emails if email not in users])
-            several = any(len(rows) > 1 for rows in persons.values())
+            persons = persons_near(connection, seen_from, [email for email in emails if email not in users])
+            several = any(len(having.refs) > 1 for having in persons.values())
             walked = _steps(connection, seen_from) if several else ()
-        for email, rows in persons.items():
-            found[email] = _named(rows, walked)
+        for email, having in persons.items():
+            found[email] = _named(having, walked)
         return found
 
     def has_users(self) -> bool:
@@ -119,6 +119,7 @@ def _steps(connection: Connection, seen_from: RecordRef) -> Sequence[set[int]]:
     return () if own is None else steps(connection, own)
 
 
-def _named(persons: Mapping[int, RecordRef], walked: Sequence[set[int]]) -> Known:
-    found = nearest(persons, walked)
-    return Known(Side.EXTERNAL, ambiguous=True) if found is None else Known(Side.EXTERNAL, record=persons[found])
+def _named(persons: Persons, walked: Sequence[set[int]]) -> Known:
+    found = nearest(persons.refs, walked)
+    named = None if found is None else persons.refs[found]
+    return Known(Side.EXTERNAL, record=named, ambiguous=found is None, near=persons.near)

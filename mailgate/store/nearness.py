@@ -3,12 +3,14 @@
 The steps from a record are: the record itself and the persons on it, then its customer, intermediary and agency and
 the persons on those. On a record are the contacts it names and, on a customer, the persons that name it as theirs.
 Addresses come folded (``domain.address``). Costs an indexed statement per 500 addresses; for a walk two, and four more
-per 500 clients.
+per 500 clients. Who is at any step at all is asked without a walk, in the statement that finds the persons: each
+of them is looked up among the few records at whose persons a walk would look.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, func, or_, select
 
 from mailgate.domain.record import RecordKind, RecordRef
 from mailgate.store.orders import in_parts
@@ -16,6 +18,17 @@ from mailgate.store.tables import record, record_contact, record_email, record_r
 
 PERSONS = (RecordKind.CONTACT.value, RecordKind.LEAD.value)
 CLIENT_ROLES = ("customer", "intermediary", "agency")
+
+
+_EMAILS: BindParameter[str] = bindparam("emails", expanding=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """The contacts and leads that have an address: their names by key; ``near`` where one is at a step of a record."""
+
+    refs: Mapping[int, RecordRef]
+    near: bool
 
 
 def users_among(connection: Connection, emails: Iterable[str]) -> set[str]:
@@ -39,6 +52,51 @@ def persons_among(connection: Connection, emails: Iterable[str]) -> dict[str, di
             if row.kind in PERSONS:  # asked in SQL, SQLite would begin with all records of these kinds
                 found.setdefault(row.email, {})[row.id] = RecordRef(RecordKind(row.kind), row.ref)
     return found
+
+
+def persons_near(connection: Connection, seen_from: RecordRef, emails: Iterable[str]) -> dict[str, Persons]:
+    """Find the contacts and leads that have these addresses, and say whether any is at a step of this record."""
+    found: dict[str, dict[int, RecordRef]] = {}
+    near: set[str] = set()
+    for part in in_parts(emails):
+        given = {"emails": part, "kind": seen_from.kind.value, "ref": seen_from.ref}
+        for row in connection.execute(_PERSONS_NEAR, given):
+            if row.kind in PERSONS:  # the same
+                found.setdefault(row.email, {})[row.id] = RecordRef(RecordKind(row.kind), row.ref)
+                near |= {row.email} if row.near else set()
+    return {email: Persons(refs, email in near) for email, refs in found.items()}
+
+
+def _persons_near() -> "Select[tuple[str, int, str, str, bool]]":
+    own = select(record.c.id).where(record.c.kind == bindparam("kind"), record.c.ref == bindparam("ref")).cte("own")
+    is_own = select(own.c.id)
+    related = select(record_relation.c.other_id).where(
+        record_relation.c.record_id.in_(is_own), record_relation.c.role.in_(CLIENT_ROLES)
+    )
+    customer = record.alias()
+    is_customer = func.coalesce(customer.c.kind, "") == RecordKind.CUSTOMER.value  # bare, SQLite would begin with all
+    naming = (
+        select(record_contact.c.record_id)
+        .join(customer, customer.c.id == record_contact.c.record_id)
+        .where(record_contact.c.contact_id.in_(is_own), is_customer)
+    )
+    places = is_own.union(related, naming).cte("places")
+    there = select(places.c.id)
+    named = exists().where(record_contact.c.contact_id == record.c.id, record_contact.c.record_id.in_(there))
+    belonging = exists().where(
+        record_relation.c.record_id == record.c.id,
+        record_relation.c.role == CLIENT_ROLES[0],
+        record_relation.c.other_id.in_(there),
+    )
+    near = or_(record.c.id.in_(there), named, belonging).label("near")
+    return (
+        select(record_email.c.email, record.c.id, record.c.kind, record.c.ref, near)
+        .join(record, record.c.id == record_email.c.record_id)
+        .where(record_email.c.email.in_(_EMAILS))
+    )
+
+
+_PERSONS_NEAR = _persons_near()
 
 
 def steps(connection: Connection, own: int) -> Sequence[set[int]]:

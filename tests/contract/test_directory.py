@@ -64,7 +64,12 @@ def _external(name: str) -> Known:
     return Known(Side.EXTERNAL, record=ref(name))
 
 
+def _near(name: str) -> Known:
+    return Known(Side.EXTERNAL, record=ref(name), near=True)
+
+
 AMBIGUOUS = Known(Side.EXTERNAL, ambiguous=True)
+AMBIGUOUS_NEAR = Known(Side.EXTERNAL, ambiguous=True, near=True)
 INTERNAL = Known(Side.INTERNAL)
 
 
@@ -76,41 +81,37 @@ INTERNAL = Known(Side.INTERNAL)
             {
                 "anna@firma.example": INTERNAL,
                 "anna@mobil.example": INTERNAL,
-                "one@kunde.example": _external("contact:1"),
-                "two@kunde.example": _external("contact:2"),
+                "one@kunde.example": _near("contact:1"),
+                "two@kunde.example": _near("contact:2"),
                 "lead@kunde.example": _external("lead:5"),
             },
             id="a user is internal though a contact has its address; who is the only one is found anywhere",
         ),
         pytest.param(
             "campaign:4711",
-            {"shared@kunde.example": _external("contact:1")},
+            {"shared@kunde.example": _near("contact:1")},
             id="on the record goes before on its customer and anywhere",
         ),
         pytest.param(
             "campaign:4711",
-            {"agency@kunde.example": _external("contact:4")},
+            {"agency@kunde.example": _near("contact:4")},
             id="on its agency goes before anywhere",
         ),
         pytest.param(
             "campaign:4711",
-            {"far@kunde.example": _external("contact:3")},
+            {"far@kunde.example": _near("contact:3")},
             id="a contact that names the customer is on it",
         ),
-        pytest.param("campaign:4711", {"pair@kunde.example": AMBIGUOUS}, id="two on the customer are ambiguous"),
+        pytest.param("campaign:4711", {"pair@kunde.example": AMBIGUOUS_NEAR}, id="two on the customer are ambiguous"),
         pytest.param("campaign:4711", {"many@kunde.example": AMBIGUOUS}, id="two anywhere are ambiguous"),
-        pytest.param(
-            "customer:7", {"shared@kunde.example": _external("contact:2")}, id="on a customer its own contacts"
-        ),
+        pytest.param("customer:7", {"shared@kunde.example": _near("contact:2")}, id="on a customer its own contacts"),
         pytest.param("deal_group:1", {"shared@kunde.example": AMBIGUOUS}, id="a record without clients sees all alike"),
         pytest.param(
-            "contact:8", {"shared@kunde.example": _external("contact:8")}, id="a contact's record is the contact itself"
+            "contact:8", {"shared@kunde.example": _near("contact:8")}, id="a contact's record is the contact itself"
         ),
+        pytest.param("contact:2", {"far@kunde.example": _near("contact:3")}, id="a contact belongs to who names it"),
         pytest.param(
-            "contact:2", {"far@kunde.example": _external("contact:3")}, id="a contact belongs to who names it"
-        ),
-        pytest.param(
-            "contact:3", {"shared@kunde.example": _external("contact:2")}, id="a contact belongs to whom it names"
+            "contact:3", {"shared@kunde.example": _near("contact:2")}, id="a contact belongs to whom it names"
         ),
         pytest.param(
             "campaign:4712", {"far@kunde.example": AMBIGUOUS}, id="a relation in another role is no way to a contact"
@@ -124,6 +125,27 @@ def test_participants_are_known_by_steps_from_the_record(
     directory = make_backend(WORLD).directory
     asked = [*expected, "nobody@else.example"]
     assert dict(directory.known(ref(seen_from), asked)) == expected
+
+
+@pytest.mark.parametrize(
+    ("seen_from", "near"),
+    [
+        ("campaign:4711", {"one", "two", "three", "shared", "pair", "far", "agency", "four"}),
+        ("campaign:4712", set()),
+        ("customer:7", {"two", "three", "shared", "pair", "far"}),
+        ("customer:70", {"four", "agency"}),
+        ("deal_group:1", set()),
+        ("contact:1", {"one", "shared"}),  # of no customer: only itself
+        ("contact:2", {"two", "three", "shared", "pair", "far"}),
+        ("contact:3", {"two", "three", "shared", "pair", "far"}),
+        ("lead:5", {"lead"}),
+        ("campaign:nil", set()),
+    ],
+)
+def test_who_belongs_to_the_record_or_its_clients_is_near(make_backend: Maker, seen_from: str, near: set[str]) -> None:
+    emails = {email for record in WORLD.records for email in record.email}
+    known = make_backend(WORLD).directory.known(ref(seen_from), emails | {"nobody@else.example"})
+    assert {email.partition("@")[0] for email, each in known.items() if each.near} == near
 
 
 def test_contacts_of_a_record_in_another_role_are_not_on_it(make_backend: Maker) -> None:

@@ -264,8 +264,9 @@ def test_who_comes_to_stand_on_a_record_afterwards_is_linked_too(
     assert _who(admin, activity) == {SHARED: NOBODYS}
     nears(admin)
     assert _who(admin, activity) == {SHARED: linked("contact:1")}
-    # the note says how things stood when the mail came
-    assert [note.code for note in admin.activities.show(activity).notes] == ["contact_ambiguous"]
+    # the notes say how things stood when the mail came
+    codes = [note.code for note in admin.activities.show(activity).notes]
+    assert codes == ["contact_ambiguous", "no_known_participant"]
 
 
 # -- renamed, merged ------------------------------------------------------------------------------------------------

@@ -312,6 +312,35 @@ def test_a_contact_that_several_could_be_is_noted_and_not_linked() -> None:
     assert notes(desk, outcome) == ["contact_ambiguous"]
 
 
+@pytest.mark.parametrize(
+    ("to", "noted"),
+    [
+        ("one@kunde.example", False),  # of the record
+        ("two@kunde.example", False),  # of its customer
+        ("agency@kunde.example", False),  # of its agency, and of somebody elsewhere
+        ("unknown@else.example, Two <TWO@kunde.example>", False),
+        ("unknown@else.example", True),
+        ("lead@kunde.example", True),  # known, but not here
+        ("support@firma.example", False),  # nobody from outside
+        ("undisclosed-recipients:;", False),
+        ("somebody whose address can't be read", False),
+        (f"unknown@else.example, {ADDRESS}", True),
+        (f"eeee@{DOMAIN}", False),  # another record is nobody
+    ],
+)
+def test_a_mail_none_of_whose_people_belongs_to_the_record_is_noted(to: str, noted: bool) -> None:
+    desk = Desk()
+    (outcome,) = desk.send(MAIL.replace("one@kunde.example", to))
+    assert ("no_known_participant" in notes(desk, outcome)) is noted
+
+
+def test_whom_a_lead_s_own_record_is_about_is_known_on_it() -> None:
+    lead = RecordRef.parse("lead:5")
+    desk = Desk(replace(WORLD, addresses=(address("llll", lead),)))
+    (outcome,) = desk.send(MAIL.replace("one@kunde", "lead@kunde"), to=(f"llll@{DOMAIN}",))
+    assert notes(desk, outcome) == []
+
+
 def test_bare_newlines_of_a_chunked_mail_are_noted() -> None:
     desk = Desk()
     addressee = desk.intake.check_recipient(RELAY, ADDRESS)
