@@ -21,7 +21,7 @@ MAX_DEPTH = 16
 MAX_VALUES = 500_000  # programs cut content in pieces of a kilobyte and more
 
 TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
-_UNSAID = frozenset({"application/octet-stream", "binary/octet-stream", "application/x-pkcs7-message"})
+_UNSAID = frozenset({"application/octet-stream", "binary/octet-stream"})
 
 _SEQUENCE, _SET, _INTEGER, _OID, _CONTENT = 0x30, 0x31, 0x02, 0x06, 0xA0
 _OCTETS, _PIECES = 0x04, 0x24
@@ -61,7 +61,8 @@ _DECLARED = {
 
 def may_be(piece: Piece) -> bool:
     """Say whether a document is declared as an envelope, by its type or its name."""
-    return piece.media in TYPES or (piece.media in _UNSAID and piece.name.lower().strip().endswith(".p7m"))
+    name = piece.name.lower().strip()
+    return piece.media in TYPES or name == "smime.p7m" or (piece.media in _UNSAID and name.endswith(".p7m"))
 
 
 def kind(piece: Piece) -> Kind:

@@ -26,6 +26,29 @@ _BLANK = b" \t\r\n\0\xa0\xc2"  # with the spaces that don't break, of both chars
 _ENTITY = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A document that was opened, with its content: to decode it anew beside what is inside it takes more memory."""
+
+    piece: Piece
+    content: bytes
+
+    @property
+    def media(self) -> str:
+        return self.piece.media
+
+    @property
+    def name(self) -> str:
+        return self.piece.name
+
+    @property
+    def content_id(self) -> str:
+        return self.piece.content_id
+
+    def parameter(self, name: str) -> str:
+        return self.piece.parameter(name)
+
+
 @dataclass(slots=True)
 class _Opening:
     """What was found so far, and what is to be looked at: each with its depth, the next one last."""
@@ -36,6 +59,12 @@ class _Opening:
     waiting: list[tuple[Piece, int]] = field(default_factory=list)
     parts: int = 0
     tnefs: int = 0
+
+    def take(self, piece: Piece, depth: int) -> bytes:
+        """List a document that is to be opened; return its content."""
+        content = piece.content
+        self.found.documents.append(piece if depth else _Decoded(piece, content))
+        return content
 
     def show(self, piece: Piece, inside: Bodies) -> None:
         """Add bodies at the place of the document that they stood in."""
@@ -60,22 +89,31 @@ def opened(chosen: Bodies, said: Notes) -> Bodies:
     state.wait(chosen.documents, 0)
     while state.waiting:
         piece, depth = state.waiting.pop()
-        state.found.documents.append(piece)
-        if depth < MAX_DEPTH and state.tnefs < MAX_TNEF and tnef.is_one(piece):
-            _open_tnef(piece, state, depth + 1)
-        elif depth < MAX_DEPTH and cms.is_signed(piece):
-            _open_signed(piece, state, depth + 1)
-        elif 0 < depth < MAX_DEPTH and piece.media == SIGNED:
-            _open_entity(piece, piece.content, fields.split(piece.content), state, depth + 1)
+        _open(piece, state, depth)
     _take_out_uuencoded(state.found)
     return state.found
 
 
-def _open_tnef(piece: Piece, state: _Opening, depth: int) -> None:
+def _open(piece: Piece, state: _Opening, depth: int) -> None:
+    """List a document, and open it if it is one to open."""
+    if depth < MAX_DEPTH and state.tnefs < MAX_TNEF and tnef.is_one(piece):
+        content = state.take(piece, depth)
+        _open_tnef(content, state, depth + 1)
+    elif 0 < depth < MAX_DEPTH and piece.media == SIGNED:
+        content = state.take(piece, depth)
+        _open_entity(piece, content, fields.split(content), state, depth + 1)
+    elif depth < MAX_DEPTH and cms.may_be(piece):
+        content = state.take(piece, depth)
+        _open_signed(piece, content, state, depth + 1)
+    else:
+        state.found.documents.append(piece)
+
+
+def _open_tnef(content: bytes, state: _Opening, depth: int) -> None:
     found = state.found
     is_silent = _is_blank([*found.text, *found.html])
     most_rtf = tnef.MAX_RTF if state.tnefs < MAX_RTF_TNEF else 0
-    unpacked = tnef.unpack(piece.content, with_body=is_silent, most_rtf=most_rtf)
+    unpacked = tnef.unpack(content, with_body=is_silent, most_rtf=most_rtf)
     if unpacked is None:
         return
     state.tnefs += 1
@@ -98,9 +136,9 @@ def _is_blank(pieces: list[Piece]) -> bool:
     return not any(piece.content.strip(_BLANK) for piece in pieces)
 
 
-def _open_signed(piece: Piece, state: _Opening, depth: int) -> None:
+def _open_signed(piece: Piece, content: bytes, state: _Opening, depth: int) -> None:
     """Open an opaque signed envelope (RFC 8551 section 3.5.2)."""
-    entity = cms.content(piece.content)
+    entity = cms.content(content)
     if entity is None:
         return
     head = fields.split(entity)
@@ -129,11 +167,13 @@ def _open_entity(piece: Piece, entity: bytes, head: Fields, state: _Opening, dep
 def _take_out_uuencoded(found: Bodies) -> None:
     """Take files out of the plain texts, in both lists."""
     rests: dict[int, Piece] = {}
+    most = uuencoded.MAX_FILES
     for piece in list(found.text):
         if piece.media != PLAIN or id(piece) in rests:
             continue
-        rest, files = uuencoded.split(piece.content)
+        rest, files = uuencoded.split(piece.content, most)
         if files:
+            most -= len(files)
             rests[id(piece)] = File(PLAIN, "", rest, charset=piece.parameter("charset"))
             found.documents.extend(files)
     for pieces in (found.text, found.html):

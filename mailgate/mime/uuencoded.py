@@ -28,14 +28,14 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]{2,400}={0,2}")
 _Block = tuple[bytes, int]
 
 
-def split(octets: bytes) -> tuple[bytes, tuple[File, ...]]:
-    """Take the files out of a text: what is left, and the files in their order."""
+def split(octets: bytes, most: int = MAX_FILES) -> tuple[bytes, tuple[File, ...]]:
+    """Take at most so many files out of a text: what is left, and the files in their order."""
     kept: list[bytes] = []
     files: list[File] = []
     done = at = 0
     for _ in range(MAX_BEGINS):
         begin = _BEGIN.search(octets, at)
-        if begin is None or len(files) >= MAX_FILES:
+        if begin is None or len(files) >= most:
             break
         at = begin.end()
         block = _base64(octets, at) if begin[1] else _uuencoded(octets, at)

@@ -1,11 +1,14 @@
 import base64
+import time
+import tracemalloc
 from hashlib import sha256
 
+import compressed_rtf  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from mailgate import mime
 from mailgate.domain.mail import Mail
-from mailgate.mime import opening, tree
+from mailgate.mime import opening, tree, uuencoded
 from tests.unit.mime import envelopes, winmail
 
 PDF = b"%PDF-1.7 offer"
@@ -176,6 +179,12 @@ def test_a_mail_without_parts_that_holds_a_file_shows_what_is_around_it() -> Non
     assert mime.document(raw, 1) == b"abc"
 
 
+def test_of_a_mail_no_more_files_are_taken_out_of_texts_than_the_bound() -> None:
+    mail = mime.read(mixed(*[b"\r\n" + UU * 30] * 20))
+    assert len(mail.documents) == uuencoded.MAX_FILES
+    assert mail.text.count("begin 644 a.txt") == 600 - uuencoded.MAX_FILES
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -189,3 +198,45 @@ def test_every_document_is_the_one_that_was_listed(raw: bytes) -> None:
     assert documents
     for document in documents:
         assert sha256(mime.document(raw, document.n) or b"-").hexdigest() == document.sha256
+
+
+BIG = bytes(range(256)) * 40_000
+BOMB = winmail.stream(winmail.message(winmail.binary(winmail.P_RTF, compressed_rtf.compress(b"{\\f1" * 40_000))))
+SIGNED_TNEF = b"Content-Type: application/ms-tnef\r\n\r\n" + winmail.stream(winmail.attached("a.bin", BIG))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HEAD + winmail_dat(winmail.stream(winmail.attached("a.bin", BIG))),
+        HEAD + winmail_dat(winmail.stream(*[winmail.attached("a.bin", BIG[:20_000])] * 400)),
+        HEAD + p7m(part(b"application/pdf", BIG)),
+        HEAD + p7m(SIGNED_TNEF),
+        HEAD
+        + winmail_dat(winmail.stream(winmail.attached("smime.p7m", envelopes.signed(envelopes.whole(SIGNED_TNEF))))),
+        HEAD + b"\r\nbegin 644 a.bin\r\n" + b"M" + b"A" * 60 + (b"\r\nM" + b"A" * 60) * 200_000 + b"\r\nend\r\n",
+    ],
+)
+def test_a_big_mail_is_opened_within_six_times_its_size(raw: bytes) -> None:
+    tracemalloc.start()
+    documents = mime.read(raw).documents
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert documents
+    assert peak < 5 * len(raw)  # the mail itself is one more
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        mixed(*[winmail_dat(BOMB)] * 50),
+        mixed(*[p7m(ENTITY)] * 900),
+        mixed(*[p7m(part(b"text/plain", UU * 9))] * 300),
+        mixed(*[b"\r\n" + UU * 100] * 1000),
+        mixed(*[part(b"application/octet-stream", winmail.SIGNATURE + bytes(2000))] * 1900),
+    ],
+)
+def test_a_mail_of_many_envelopes_is_opened_in_time(raw: bytes) -> None:
+    started = time.monotonic()
+    mime.read(raw)
+    assert time.monotonic() - started < 30  # some take a second
