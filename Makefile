@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := --config config/demo.toml
 
-.PHONY: run test check fmt bench constraints clean
+.PHONY: run test check fmt bench fuzz pythons constraints clean
 
 run: $(READY) ## the main job on embedded SQLite, with a small invented world
 	@$(BIN)/mailgate demo $(DEMO) || [ $$? -eq 65 ]
@@ -27,6 +27,12 @@ fmt: $(READY) ## put the code in form
 
 bench: $(READY) ## mails per second on this machine, beside a plain aiosmtpd; listings of up to 1,000,000 activities
 	$(BIN)/python -m tests.benchmarks
+
+fuzz: $(READY) ## mails made of mails for ten minutes (FUZZ_SECONDS); what breaks is kept in tests/corpus/seeds
+	$(BIN)/python -m tests.corpus.test_fuzz
+
+pythons: $(READY) ## the same is seen in every mail by every supported Python that is there
+	$(BIN)/python -m tests.corpus.pythons
 
 constraints: $(READY) ## write down the versions that are installed now
 	$(BIN)/pip freeze --exclude-editable --exclude pip | LC_ALL=C sort -f > constraints.txt
