@@ -18,7 +18,7 @@ their addresses, each once; what a style sheet or a font file would load counts 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 
 import nh3
@@ -28,7 +28,9 @@ from mailgate.mime.markup import Run, Token
 from mailgate.mime.mismatch import Mismatch
 
 MAX_HTML = 10 * 1024 * 1024
-MAX_MARKS = 300_000  # "<" and "&": each costs some ten microseconds
+MAX_MARKS = 300_000  # "<" and "&": each costs some twenty microseconds
+MAX_RUN = 2000  # letters of text that nh3 gets at once
+MAX_VALUE = 10_000  # letters of an attribute; longer ones are left out
 
 _ANY = {"align", "dir", "lang", "style", "title", "valign"}
 _ATTRIBUTES: dict[str, set[str]] = {
@@ -62,6 +64,8 @@ _CID = re.compile(r"\s*cid:(\S{1,1000})\s*", re.IGNORECASE)
 _REMOTE_IN_SET = re.compile(r"(?:^|,)\s*(?:https?:|ftp:|//)", re.IGNORECASE)
 _LOADED = re.compile(r"stylesheet|icon|preload|prefetch|preconnect", re.IGNORECASE)
 _URL_IN_STYLE = re.compile(r"url\s*\(|image-set|expression|\\", re.IGNORECASE)
+
+_NO_BREAK = "\u00a0"
 
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _UNREAD = re.compile(r"<(style|script|title|!--)", re.IGNORECASE)
@@ -165,7 +169,7 @@ def _hidden(run: Run) -> Iterator[Token]:
     classes = styles.hidden_classes(run.sheets)
     for token in run.tokens:
         if token.attributes and _is_hidden(token, classes):
-            yield replace(token, attributes={**token.attributes, "hidden": ""})
+            yield Token(token.name, attributes={**token.attributes, "hidden": ""})
         else:
             yield token
 
@@ -180,7 +184,7 @@ def _is_hidden(token: Token, classes: frozenset[str]) -> bool:
 
 def _written(token: Token) -> str:
     if not token.name:
-        return escape(token.text, quote=False)
+        return _text(token.text)
     if token.closes:
         return f"</{token.name}>"
     allowed = _ATTRIBUTES.get(token.name, set()) | _ANY
@@ -188,11 +192,18 @@ def _written(token: Token) -> str:
     if "hidden" in attributes:
         attributes["style"] = "display:none"
     pairs = "".join(
-        f' {key}="{escape(value)}"'
+        f' {key}="{escape(value.replace(_NO_BREAK, " "))}"'
         for key, value in attributes.items()
-        if key in allowed and (key != "src" or _CID.fullmatch(value))  # pictures inside a data: URL are megabytes
+        if key in allowed and len(value) <= MAX_VALUE and (key != "src" or _CID.fullmatch(value))
     )
     return f"<{token.name}{pairs}>"
+
+
+def _text(text: str) -> str:
+    """Write text with comments in between, which nh3 drops: it takes quadratic time for the escapes of one run."""
+    if len(text) <= MAX_RUN:
+        return escape(text, quote=False)
+    return "<!---->".join(escape(text[at : at + MAX_RUN], quote=False) for at in range(0, len(text), MAX_RUN))
 
 
 def _cids(tokens: Iterable[Token]) -> Iterator[str]:

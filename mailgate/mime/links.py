@@ -22,9 +22,10 @@ _NEVER += r"\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f\uff3b\uff3d\uff5b\u
 _IN_TEXT = re.compile(
     rf"<(?:URL:)?(?P<broken>(?:https?://|mailto:)[^{_NEVER}]++(?:\r?\n[^{_NEVER}]++){{1,20}}+)>"  # RFC 3986 appendix C
     rf"|(?<=[{_EAST}])(?P<close>(?:https?://|mailto:)[^{_NEVER}{_EAST}]+)"
-    rf"|(?<![A-Za-z0-9_\u00c0-\u024f])(?P<free>(?:https?://|mailto:)(?:(?!\]\()[^{_NEVER}])+)",
+    rf"|(?<![A-Za-z0-9\u00c0-\u024f])(?P<free>(?:https?://|mailto:)(?:(?!\]\()[^{_NEVER}])+)",
     re.IGNORECASE,
 )
+_OPENED = re.compile(r"<(?:URL:)?\Z", re.IGNORECASE)
 _LINK = re.compile(r"\s*(?:https?:|mailto:)", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _AFTER = ".,;:!?'\u2019*_|"
@@ -51,7 +52,9 @@ def placed(body: str) -> Iterator[tuple[int, str]]:
     for found in _IN_TEXT.finditer(body):
         if found["broken"]:
             yield found.start(), re.sub(r"\r?\n", "", found["broken"])
-        elif found.start() and body[found.start() - 1] == "<" and body[found.end() : found.end() + 1] == ">":
+        elif body[found.end() : found.end() + 1] == ">" and _OPENED.search(
+            body, max(0, found.start() - 5), found.start()
+        ):
             yield found.start(), found[0]
         else:
             yield found.start(), _trimmed(found[0])

@@ -123,6 +123,7 @@ class _Nest:
     def __init__(self) -> None:
         self.out: list[Token] = []
         self._open: list[str] = []
+        self._count: dict[str, int] = {}  # of each that is open; saves looking for what isn't
         self._formats = 0
 
     def open(self, token: Token) -> None:
@@ -135,12 +136,15 @@ class _Nest:
             self.out.append(token)
         elif len(self._open) < MAX_DEPTH and not (name in _FORMATS and self._formats >= MAX_FORMATS):
             self._open.append(name)
+            self._count[name] = self._count.get(name, 0) + 1
             self._formats += name in _FORMATS
             self.out.append(token)
 
     def close(self, name: str) -> None:
         if name == "br":
             self.out.append(Token("br"))
+        if not self._count.get(name):
+            return
         for depth in range(len(self._open) - 1, -1, -1):
             if self._open[depth] == name:
                 self.close_down_to(depth)
@@ -151,14 +155,19 @@ class _Nest:
     def close_down_to(self, depth: int) -> None:
         while len(self._open) > depth:
             name = self._open.pop()
+            self._count[name] -= 1
             self._formats -= name in _FORMATS
             self.out.append(Token(name, closes=True))
 
     def _end_open(self, kinds: frozenset[str], fences: frozenset[str]) -> None:
         outermost = None
+        left = sum(self._count.get(kind, 0) for kind in kinds)
         for depth in range(len(self._open) - 1, -1, -1):
+            if not left:
+                break
             if self._open[depth] in kinds:
                 outermost = depth
+                left -= 1
             elif self._open[depth] in fences:
                 break
         if outermost is not None:

@@ -68,8 +68,8 @@ def _shown_hosts(seen: str, bare: str) -> Iterator[str]:
     for url in _SHOWN_URL.finditer(seen):
         # of a host behind a user name people see the user name
         name, _, host = url[1].rpartition("@")
-        posing = _SHOWN_DOMAIN.fullmatch(name.partition(":")[0])
-        told = name if posing else host
+        name = name.partition(":")[0]
+        told = name if _SHOWN_DOMAIN.fullmatch(name) else host
         if "." in told and not told.endswith(("\u2026", "..")):
             yield told
     domain = _SHOWN_DOMAIN.fullmatch(bare)

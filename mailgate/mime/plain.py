@@ -346,7 +346,7 @@ class _Writer:
             self._owed = "\n"
 
     def _lines_of(self, cell: _Cell, table: _Table) -> list[str]:
-        told = "".join(self._out[cell.begin : cell.end])
+        told = "".join(self._out[cell.begin + 1 : cell.end])  # the first is the white space before it
         if table.prefix:
             told = told.replace("\n" + table.prefix, "\n")
         return [line.strip() for line in told.strip().split("\n") if line.strip()]
