@@ -1,6 +1,25 @@
-"""Mails forwarded inline: the block of From, To, Date and Subject that mail programs write above the original."""
+"""Mails forwarded inline: the block of From, To, Date and Subject that mail programs write above the original.
 
+Apple Mail, Gmail, Thunderbird and Yahoo announce what they hand on with a line of its own. Outlook does not: it writes
+the same block, or "-----Original Message-----" and the block, above what it answers and above what it hands on. There
+the subject decides, that begins with FW, WG, TR or I where Outlook hands on. Thunderbird's "Original Message" of old is
+told by its block, which begins with the subject. What stands below the mark of a reply is history, and no forward of
+this mail.
+
+Looks at the first 256 thousand letters; linear; raises nothing.
+"""
+
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from mailgate.mime import blocks
+from mailgate.mime.blocks import Block, Mark
+from mailgate.mime.replies import Attributions
+
+MAX_SCANNED = 256_000
+
+_FORWARD = re.compile(r"\s*(?:\[[^\]]{0,60}\]\s*)?(?:fwd?|wg|tr|i|inoltra|inoltro)\s?:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +32,46 @@ class Original:
     subject: str
 
 
-def inline(_text: str) -> Original | None:
-    """Find the first block of a forwarded mail; ``None`` where nothing was forwarded inline."""
+def inline(text: str, subject: str = "") -> Original | None:
+    """Find the first block of a forwarded mail; ``None`` where nothing was forwarded inline.
+
+    ``subject`` is that of the mail the text stands in.
+    """
+    found = find(text[:MAX_SCANNED].split("\n"), subject)
+    return found[1] if found else None
+
+
+def find(lines: Sequence[str], subject: str) -> tuple[int, Original] | None:
+    """Return the line where the forward begins, its mark or block, and what is said of the original."""
+    forwards = bool(_FORWARD.match(subject))
+    attributions = Attributions(lines)
+    for n, line in enumerate(lines):
+        if not line.strip():
+            continue
+        quoted = line.startswith(">")
+        mark = blocks.mark(line)
+        if mark and (not quoted or _is_apple(line)):
+            block = blocks.below(lines, n + 1)
+            if block and (mark is Mark.FORWARDED or forwards or _is_thunderbird(line, block)):
+                return n, _original(block)
+            if block:
+                return None
+        elif not quoted:
+            block = blocks.at(lines, n)
+            if block:
+                return (n, _original(block)) if forwards else None
+            if attributions.at(n):
+                return None
     return None
+
+
+def _is_apple(line: str) -> bool:
+    return line.rstrip().endswith(":")
+
+
+def _is_thunderbird(line: str, block: Block) -> bool:
+    return line.lstrip().startswith("--------") and block.first == "subject"
+
+
+def _original(block: Block) -> Original:
+    return Original(block.sender, block.to, block.date, block.subject)
