@@ -7,7 +7,8 @@ like one; else the body starts with that line, as readers show it. A leading mbo
 
 Who wrote a mail is decided elsewhere, by a strict rule; this one is for showing.
 
-Limits: ``MAX_BYTES`` of header are read; the body is found behind a longer one too.
+Limits: ``MAX_BYTES`` of header are read; the body is found behind a longer one too. Below ``LARGE_LINES`` lines
+only well-known fields are kept, and ``MAX_FIELDS`` in all: one of seven octets takes some two hundred in memory.
 """
 
 import re
@@ -19,6 +20,7 @@ from mailgate.mime import words
 MAX_BYTES = 8 * 1024 * 1024
 LARGE_BYTES = 1024 * 1024
 LARGE_LINES = 5000
+MAX_FIELDS = 20_000
 
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _ODD_NAME = re.compile(rb"[!-9;-~]*+[\x80-\xff][!-9;-~\x80-\xff]*+[ \t]*+:")
@@ -61,7 +63,7 @@ class Fields:
 
 def split(raw: bytes) -> Fields:
     """Split the header of a whole mail."""
-    state = _Splitting()
+    state = _Splitting(raw)
     for start, row in _rows(raw):
         if not row.strip(b"\r\n"):
             return state.done(start + len(row))
@@ -72,8 +74,10 @@ def split(raw: bytes) -> Fields:
 class _Splitting:
     """The header so far, and the first line since the last well-known field that is none."""
 
-    def __init__(self) -> None:
-        self._items: list[tuple[str, list[bytes]]] = []
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._items: list[tuple[str, int]] = []  # where the value starts
+        self._ends: list[int] = []  # and where it ends
         self._lines = 0
         self._broken = False
         self._skipping = False  # the line above is none of a field
@@ -82,11 +86,11 @@ class _Splitting:
     def add(self, start: int, row: bytes) -> None:
         name = _NAME.match(row)
         if name:
-            self._field(name[1], row[name.end() :])
+            self._field(name[1], start + name.end(), start + len(row))
         elif row[:1] in b" \t" and self._items:
             # what a skipped line goes on with is no part of the field above it
             if not self._skipping:
-                self._items[-1][1].append(row)
+                self._ends[-1] = start + len(row)
         elif self._lines or not row.startswith((b"From ", b">From ")):
             self._broken = self._skipping = True
             traced = bool(self._items) and self._items[-1][0] in _TRACES
@@ -94,19 +98,25 @@ class _Splitting:
                 self._doubt = self._doubt or (start, len(self._items))
         self._lines += 1
 
-    def _field(self, written: bytes, value: bytes) -> None:
+    def _field(self, written: bytes, start: int, end: int) -> None:
         name = written.decode("ascii").lower()
-        self._items.append((name, [value]))
-        self._skipping = False
+        self._skipping = not self._keeps(name)
+        if not self._skipping:
+            self._items.append((name, start))
+            self._ends.append(end)
         if name in _WELL_KNOWN or _LIKE_A_NAME.match(written):
             self._doubt = None
 
+    def _keeps(self, name: str) -> bool:
+        return self._lines < LARGE_LINES or (name in _WELL_KNOWN and len(self._items) < MAX_FIELDS)
+
     def done(self, body: int) -> Fields:
-        items = self._items
+        above = len(self._items)
         if self._doubt:
             body, above = self._doubt
-            items = items[:above]
-        return Fields(tuple((name, b"".join(rows)) for name, rows in items), body, self._lines, self._broken)
+        found = zip(self._items[:above], self._ends, strict=False)
+        items = tuple((name, self._raw[start:end]) for (name, start), end in found)
+        return Fields(items, body, self._lines, self._broken)
 
 
 def _rows(raw: bytes) -> Iterator[tuple[int, bytes]]:

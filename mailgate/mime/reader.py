@@ -151,13 +151,13 @@ def _body(mail: Mail, root: Part, said: Notes) -> Mail:
     cids = frozenset(cid for body in shown.values() for cid in body.cids)
     documents = _documents(chosen.documents, cids, said)
     whole = "\n\n".join(body.text for body in as_text if body.text)
-    _note_forward(whole, mail.subject, said)
+    _note_forward(whole, said)
     _note_structure(root, kinds, said)
     return replace(
         mail,
         text=whole,
         html=_joined(as_html),
-        folds=folding.folds(whole, mail.subject),
+        folds=folding.folds(whole),
         documents=documents,
         links=found,
         notes=said.done(),
@@ -177,8 +177,9 @@ class _Shown:
 
 
 def _joined(bodies_as_html: list[_Shown]) -> str:
-    """Join bodies as HTML; "" where all of them are plain text."""
-    if all(body.html is None for body in bodies_as_html):
+    """Join bodies as HTML; "" where all of them are plain text, or where much is."""
+    plain = [body.text for body in bodies_as_html if body.html is None]
+    if len(plain) == len(bodies_as_html) or sum(map(len, plain)) > html.MAX_HTML:
         return ""
     return "\n".join(html.from_text(body.text) if body.html is None else body.html for body in bodies_as_html)
 
@@ -196,7 +197,10 @@ def _bodies(chosen: Bodies, said: Notes) -> dict[int, _Shown]:
 
 def _shown(leaf: Piece, said: Notes, most_marks: int) -> _Shown:
     content = leaf.content
+    if leaf.media != HTML:
+        content = _with_lf(content)
     decoded = text.decode(content, leaf.parameter("charset") or _meta_charset(leaf, content))
+    del content  # a big body is held as few times as can be
     if decoded.guessed:
         said.add(notes.CHARSET_GUESSED, "A body's charset is not said, or not the one that is said.")
     if leaf.media != HTML:
@@ -208,6 +212,11 @@ def _shown(leaf: Piece, said: Notes, most_marks: int) -> _Shown:
     for one in safe.mismatches:
         said.add_each(notes.LINK_MISMATCH, f"A link shows {one.shown} and goes to {one.target}.")
     return _Shown(safe.text, safe.html, links=safe.links, cids=safe.cids, remote=safe.remote, marks=safe.marks)
+
+
+def _with_lf(content: bytes) -> bytes:
+    """Shorten line ends before letters become wider than an octet; in UTF-16 and UTF-32 they look different."""
+    return content if b"\0" in content else content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _lines(leaf: Piece, body: str) -> str:
@@ -261,8 +270,8 @@ def _note_hint(hint: sniffing.Hint, media: str, name: str, said: Notes) -> None:
         )
 
 
-def _note_forward(whole: str, subject: str, said: Notes) -> None:
-    original = forwards.inline(whole, subject)
+def _note_forward(whole: str, said: Notes) -> None:
+    original = forwards.inline(whole)
     if original is None:
         return
     told = (

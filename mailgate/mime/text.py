@@ -22,12 +22,14 @@ unicode_escape, zlib, ...) can't be named from outside.
 
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailgate.mime import guessing
 
 MAX_LINE = 4000
 FEW = 10  # one letter in so many
+_PIECE = 1024 * 1024  # what is looked at at a time where looking makes many small things
 
 # Labels that mean something wider in mail than what they name (WHATWG Encoding, 4.2), and labels Python doesn't know.
 _MEANT = {
@@ -100,7 +102,12 @@ class Decoded:
 
 def clean(text: str) -> str:
     """Put U+FFFD for NUL (PostgreSQL takes none), controls (terminals obey them) and surrogates (UTF-8 has none)."""
-    return _FORBIDDEN.sub("\ufffd", text)
+    if len(text) <= _PIECE:
+        return _FORBIDDEN.sub("\ufffd", text)
+    if not _FORBIDDEN.search(text):
+        return text
+    # in pieces: what stands between two of a million controls is a string of its own
+    return "".join(_FORBIDDEN.sub("\ufffd", text[start : start + _PIECE]) for start in range(0, len(text), _PIECE))
 
 
 def line(text: str, limit: int = MAX_LINE) -> str:
@@ -210,6 +217,15 @@ def _mostly(octets: bytes, codec: str) -> str | None:
         whole = ""
     if whole and not whole.isascii():
         return whole + "\ufffd"
-    text = octets.decode(codec, "replace")
-    beyond = len(text) - sum(map(text.count, map(chr, range(128))))
-    return text if text.count("\ufffd") * FEW <= beyond else None
+    del whole
+    wrong = beyond = 0
+    for text in _in_pieces(octets, codec):
+        wrong += text.count("\ufffd")
+        beyond += len(text) - len(text.encode("ascii", "ignore"))
+    return octets.decode(codec, "replace") if wrong * FEW <= beyond else None
+
+
+def _in_pieces(octets: bytes, codec: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    for start in range(0, len(octets), _PIECE):
+        yield decoder.decode(octets[start : start + _PIECE], start + _PIECE >= len(octets))

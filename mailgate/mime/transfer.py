@@ -12,6 +12,7 @@ from mailgate.mime import words
 _TOKEN = re.compile(rb"[A-Za-z0-9-]+")
 _UUENCODE = frozenset({b"uuencode", b"x-uuencode", b"uue", b"x-uue"})
 _PLAIN_TEXT = re.compile(rb"\s*+(?:[A-Za-z]{1,30}+[,.:]?[ \t]++[A-Za-z]|[!-*,.:;<>?@-]{1,9}+[ \t]++[A-Za-z0-9])")
+_LINE = re.compile(rb"[^\r\n]+")
 _BEGIN = re.compile(rb"^begin [0-7]{3,4} ?([^\r\n]*)\r?\n", re.MULTILINE)
 
 
@@ -31,12 +32,12 @@ def decode(octets: bytes, encoding: bytes) -> bytes:
 
 def uudecode(octets: bytes) -> bytes:
     """Decode the lines after ``begin``, up to ``end``."""
-    decoded: list[bytes] = []
-    for line in octets.splitlines():
-        if line.strip() == b"end":
+    decoded = bytearray()
+    for line in _LINE.finditer(octets):
+        if line[0].strip() == b"end":
             break
-        decoded.append(_uu_line(line))
-    return b"".join(decoded)
+        decoded += _uu_line(line[0])
+    return bytes(decoded)
 
 
 def _uu_line(line: bytes) -> bytes:

@@ -32,6 +32,7 @@ MAX_PARTS = 2000
 MAX_DEPTH = 100
 MAX_SQUARES = 64_000_000  # of the sizes of parts' headers: mail-parser reads parameters in quadratic time
 MAX_FIELD = 16 * 1024  # longer fields of the mail aren't shown to mail-parser
+MAX_SHOWN = 1024 * 1024  # more content of a part isn't shown to mail-parser, which keeps it in several forms
 MAX_LINES = 1_000_000  # of a mail that is shown to mail-parser
 
 _BLANK = re.compile(rb"(?<=\n)\r*+\n")
@@ -118,6 +119,8 @@ class Part(Message):
     @property
     def _payload(self) -> "list[Part] | str":
         """Answer the standard library."""
+        if not self.parts and self._end - self.start > MAX_SHOWN:
+            return ""
         return self.parts or self.octets.decode("ascii", "surrogateescape")
 
     @_payload.setter
