@@ -151,13 +151,13 @@ def _body(mail: Mail, root: Part, said: Notes) -> Mail:
     cids = frozenset(cid for body in shown.values() for cid in body.cids)
     documents = _documents(chosen.documents, cids, said)
     whole = "\n\n".join(body.text for body in as_text if body.text)
-    _note_forward(whole, said)
+    _note_forward(whole, mail.subject, said)
     _note_structure(root, kinds, said)
     return replace(
         mail,
         text=whole,
         html=_joined(as_html),
-        folds=folding.folds(whole),
+        folds=folding.folds(whole, mail.subject),
         documents=documents,
         links=found,
         notes=said.done(),
@@ -270,8 +270,8 @@ def _note_hint(hint: sniffing.Hint, media: str, name: str, said: Notes) -> None:
         )
 
 
-def _note_forward(whole: str, said: Notes) -> None:
-    original = forwards.inline(whole)
+def _note_forward(whole: str, subject: str, said: Notes) -> None:
+    original = forwards.inline(whole, subject)
     if original is None:
         return
     told = (
