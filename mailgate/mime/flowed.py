@@ -3,8 +3,9 @@
 A line that ends with a space goes on in the next line of the same quote depth; a line of another depth, a line
 without the space, the signature mark and an empty line end the paragraph. (By the letter of section 4.1 the empty line
 would be its last and vanish, but it is there since somebody typed a space before it.) One space after the quote marks
-is stuffing, and goes. Quoted paragraphs are written with one mark ``>`` per level and a space. Programs that know
-RFC 2646 only say no DelSp: the space that ends a line then stays, as the space between two words.
+is stuffing, and goes, save before a ``>`` that is no quote mark. Quoted paragraphs are written with one mark ``>`` per
+level and a space. Programs that know RFC 2646 only say no DelSp: the space that ends a line then stays, as the space
+between two words.
 
 Takes text with plain line feeds, raises nothing, is linear. Text beyond 4 million letters stays in its lines: nobody
 wrote that, and its lines would take many times its memory.
@@ -51,4 +52,6 @@ def _written(depth: int, pieces: list[str]) -> str:
     words = "".join(pieces)
     if words != SIGNATURE:
         words = words.rstrip(" ")
-    return f"{'>' * depth} {words}" if depth and words else ">" * depth + words
+    # outside of quotes a space stays before words that begin with the quote mark, or they would be taken for a quote
+    apart = " " if words and (depth or words.startswith(">")) else ""
+    return ">" * depth + apart + words

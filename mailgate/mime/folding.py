@@ -146,4 +146,4 @@ class _Scan:
 
 
 def _is_quoted(line: str) -> bool:
-    return line.startswith((">", " >"))
+    return line.startswith(">")

@@ -16,7 +16,7 @@ from mailgate.mime import flowed
         ("ends with the text ", "ends with the text"),
         ("ends \n", "ends\n"),
         ("one \n\ntwo", "one\n\ntwo"),
-        (" From me\n > not quoted\n  two spaces", "From me\n> not quoted\n two spaces"),
+        (" From me\n > not quoted\n  two spaces", "From me\n > not quoted\n two spaces"),
         ("> one \n> two\n>> deeper \n>> yet\nmine", "> one two\n>> deeper yet\nmine"),
         ("> cut short \nmine \n> again", "> cut short\nmine\n> again"),
         (">no space \n>after the mark", "> no space after the mark"),
