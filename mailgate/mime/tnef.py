@@ -297,14 +297,9 @@ class _Reading:
         return next(filter(None, (self._words(value, charset) for value in told)), "")
 
     def _file(self, attached: _Attached, charset: str) -> list[File]:
-        data = attached.attributes.get(TNEF.ATTATTACHDATA)
-        content = self._bytes(data)
-        if data is None:
-            value = attached.properties.get(properties.MAPI_ATTACH_DATA_OBJ)
-            if value is None:
-                return []  # a link to a file that did not come along
-            content = self._bytes(value)
-            content = content[len(_MESSAGE) :] if content.startswith((_MESSAGE, _STORAGE)) else content
+        content = self._object(attached)
+        if content is None:
+            return []  # a link to a file that did not come along
         self._files += 1
         name = self._name(attached, charset)
         media = self._words(attached.properties.get(properties.MAPI_ATTACH_MIME_TAG), charset).partition(";")[0]
@@ -318,6 +313,14 @@ class _Reading:
                 content_id.strip().removeprefix("<").removesuffix(">"),
             )
         ]
+
+    def _object(self, attached: _Attached) -> bytes | None:
+        """Return what is attached: the object if it says its kind, as a picture of it may stand beside, or the data."""
+        whole = self._bytes(attached.properties.get(properties.MAPI_ATTACH_DATA_OBJ))
+        data = attached.attributes.get(TNEF.ATTATTACHDATA)
+        if whole.startswith((_MESSAGE, _STORAGE)):
+            return whole[len(_MESSAGE) :]
+        return self._bytes(data) if data else (whole or None)
 
     def _inner(self, attached: _Attached) -> _Stream | None:
         """Walk over the mail that is attached, if it is one."""

@@ -102,6 +102,14 @@ def test_an_ole_object_comes_out_without_the_mark_before_it() -> None:
     assert unpacked(octets).files == (File("application/msword", "a.doc", PDF),)
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"), [(winmail.STORAGE_IID, PDF), (winmail.MESSAGE_IID, PDF), (b"", b"a picture of it")]
+)
+def test_of_an_object_and_a_picture_of_it_the_object_comes_out(kind: bytes, content: bytes) -> None:
+    attached = winmail.attached("a", b"a picture of it", winmail.binary(winmail.P_OBJECT, kind + PDF, winmail.OBJECT))
+    assert [file.content for file in unpacked(winmail.stream(attached)).files] == [content]
+
+
 def test_a_link_to_a_file_that_did_not_come_along_is_no_file() -> None:
     assert unpacked(winmail.stream(winmail.attached("a.doc", None))).files == ()
 
