@@ -1,7 +1,7 @@
 """Which parts are the body, and which are documents (the algorithm of JMAP, RFC 8621 section 4.1.4).
 
 A part is a body if it is text/plain or text/html, not sent as an attachment, and first in its multipart or without a
-file name (in a multipart/related: first only). Of alternatives each list gets its own kind; where a kind is missing,
+file name (in a multipart/related: its root only). Of alternatives each list gets its own kind; where a kind is missing,
 the other stands in. Every other leaf is a document. Unlike JMAP, a picture is a document wherever it stands, and
 everything inside a multipart that was sent as an attachment is one too.
 
@@ -111,6 +111,7 @@ class _Level:
     to_html: bool
     text_before: int
     html_before: int
+    first: int = 0  # which part is the first one for us: of a multipart/related its root
 
 
 def choose(root: Part) -> Bodies:
@@ -140,7 +141,16 @@ def _inner(bodies: Bodies, level: _Level, part: Part) -> _Level:
         to_html=level.to_html,
         text_before=len(bodies.text),
         html_before=len(bodies.html),
+        first=_root_of(part) if kind == "related" else 0,
     )
+
+
+def _root_of(related: Part) -> int:
+    """Find what a multipart/related shows (RFC 2387 section 3.2): the part of ``start``, else its first text."""
+    start = words.decode(related.type.octets.get("start", b"")).text.strip().strip("<>")
+    wanted = (n for n, part in enumerate(related.parts) if start and Leaf(part, part.media).content_id == start)
+    texts = (n for n, part in enumerate(related.parts) if part.parts or part.media in {PLAIN, HTML})
+    return next(wanted, next(texts, 0))
 
 
 def _sort_in(bodies: Bodies, level: _Level, index: int, part: Part) -> None:
@@ -163,7 +173,7 @@ def _sort_in(bodies: Bodies, level: _Level, index: int, part: Part) -> None:
 def _is_body(leaf: Leaf, level: _Level, index: int) -> bool:
     if leaf.media not in {PLAIN, HTML} or level.attached or leaf.disposition.value == "attachment":
         return False
-    return index == 0 or (level.kind != "related" and not leaf.name)
+    return index == level.first or (level.kind != "related" and not leaf.name)
 
 
 def _fill_in(bodies: Bodies, level: _Level) -> None:
