@@ -8,10 +8,11 @@ like one; else the body starts with that line, as readers show it. A leading mbo
 Who wrote a mail is decided elsewhere, by a strict rule; this one is for showing.
 
 Limits: ``MAX_BYTES`` of header are read; the body is found behind a longer one too. Below ``LARGE_LINES`` lines
-only well-known fields are kept, and ``MAX_FIELDS`` in all: one of seven octets takes some two hundred in memory.
+only well-known fields are kept, ``MAX_EACH`` of a name: one of seven octets takes some two hundred in memory.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from mailgate.mime import words
 MAX_BYTES = 8 * 1024 * 1024
 LARGE_BYTES = 1024 * 1024
 LARGE_LINES = 5000
-MAX_FIELDS = 20_000
+MAX_EACH = 2_000
 
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _ODD_NAME = re.compile(rb"[!-9;-~]*+[\x80-\xff][!-9;-~\x80-\xff]*+[ \t]*+:")
@@ -78,6 +79,7 @@ class _Splitting:
         self._raw = raw
         self._items: list[tuple[str, int]] = []  # where the value starts
         self._ends: list[int] = []  # and where it ends
+        self._below: Counter[str] = Counter()  # the fields below so many lines
         self._lines = 0
         self._broken = False
         self._skipping = False  # the line above is none of a field
@@ -108,7 +110,12 @@ class _Splitting:
             self._doubt = None
 
     def _keeps(self, name: str) -> bool:
-        return self._lines < LARGE_LINES or (name in _WELL_KNOWN and len(self._items) < MAX_FIELDS)
+        if self._lines < LARGE_LINES:
+            return True
+        if name not in _WELL_KNOWN:
+            return False
+        self._below[name] += 1
+        return self._below[name] <= MAX_EACH
 
     def done(self, body: int) -> Fields:
         above = len(self._items)
