@@ -56,8 +56,8 @@ def admin(database: Database) -> Iterator[Admin]:
         one.user(LUCA)
         one.record("customer:1")
         one.record("contact:12", email=[CLIENT])
-        one.record(str(CAMPAIGN))
-        one.record(str(OTHER))
+        one.record(str(CAMPAIGN), contact=["main=contact:12"])
+        one.record(str(OTHER), contact=["main=contact:12"])
         yield one
 
 

@@ -46,7 +46,8 @@ class Reread:
 def reread(database: Database) -> Reread:
     with administering(database) as admin:
         admin.user(ANNA)
-        record = admin.record("campaign:4711")
+        admin.record("contact:12", email=[CLIENT])
+        record = admin.record("campaign:4711", contact=["main=contact:12"])
         (bcc,) = admin.log(a_mail(), record)
         (absurd,) = admin.log(a_mail(2, sent=ABSURD), record)
         logged = admin.outbound.log_mail(
