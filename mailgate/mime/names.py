@@ -1,7 +1,8 @@
 """Names of documents: what the mail calls them, made safe to show and to save, unique within the mail.
 
-Only the last part of a path is kept. Gone are controls, NUL, marks that reorder or hide letters, dots and spaces at the
-ends; characters that not every file system takes and the names of devices (CON, NUL, COM1, ...) get an underscore.
+Only the last part of a path is kept; a slash in what is no path becomes an underscore, as do characters that not every
+file system takes. Names of devices (CON, NUL, COM1, ...) get one in front. Gone are controls, NUL, marks that reorder
+or hide letters, dots and spaces at the ends.
 What is left is cut to ``MAX_BYTES`` with its ending kept; nothing left means ``document-N``, or the subject of an
 attached mail. Nothing is ever stored under these names.
 """
@@ -43,6 +44,7 @@ _ENDINGS = {
 }
 _ODD = re.compile(r'[<>:"|?*\ufffd]')
 _MARKS = re.compile("[\u200b-\u200f\u061c\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]")
+_PATH = re.compile(r"^\s*(?:[/~.]|[A-Za-z]:)|/\.{1,2}/|/\s*$")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
 
 
@@ -79,7 +81,8 @@ class Names:
 def safe(declared: str) -> str:
     """Clean a declared name; "" where nothing of it can stay."""
     declared = declared[-8000:] if len(declared) > 8000 else declared  # noqa: PLR2004 - the ending stands at the end
-    name = re.split(r"[/\\]", declared)[-1]
+    name = declared.rpartition("\\")[2]
+    name = name.rpartition("/")[2] if _PATH.search(name) else name.replace("/", "_")
     name = text.line(_MARKS.sub("", name), len(declared) + 1)
     name = _ODD.sub("_", unicodedata.normalize("NFC", name)).strip(" ").rstrip(". ")
     if not name.strip("._ "):

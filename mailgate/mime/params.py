@@ -1,8 +1,9 @@
 """Values with parameters: Content-Type and Content-Disposition (RFC 2045 section 5.1, RFC 2231, RFC 6266).
 
 Where a parameter is said in several ways the winner is fixed: ``name*`` over ``name*0``, ``name*1``, ... over
-``name``; of two equal ones the first. ``ambiguous`` tells that they differ. An unquoted value reaches to the next
-``;``, spaces and all, as mail programs take it.
+``name`` over pieces counted from 1; of two equal ones the first. ``ambiguous`` tells that they differ. Read as mail
+programs do: an unquoted value reaches to the next ``;``, spaces and all, or to the next parameter that is well known;
+quotes may stand unescaped within quotes; a missing ``;`` or a missing value before the parameters is no harm.
 
 Raises nothing. Linear; at most ``MAX_BYTES`` of a value and ``MAX_PARAMETERS`` are read.
 """
@@ -17,11 +18,24 @@ from mailgate.mime import text, words
 MAX_BYTES = 64 * 1024
 MAX_PARAMETERS = 1000
 
-_MISSING_SEMICOLON = re.compile(rb"\A([^\s;=\"]++)\s++([A-Za-z0-9*-]++=)")
-_MISSING_BETWEEN = re.compile(rb"(=[^\s;=\"]++)\s++([A-Za-z0-9*-]{1,40}+=\")")
-_HEAD = re.compile(rb'[^;"]*')
-_PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*+"?|[^;]*)', re.DOTALL)
+_HEAD = re.compile(rb'\s*+([^\s;",=]*+)(?!\s*+=)')
+# a parameter that surely starts: well known, in quotes, or a piece of one
+_NEXT = (
+    rb"(?:(?:boundary|charset|filename|format|name|size|type|[a-z]{1,20}-date)(?:\*[0-9]{0,4}\*?)?\s*+="
+    rb"|[a-z0-9-]{1,40}+(?:=\"|\*[0-9]{0,4}+\*?=))"
+)
+_END = rb"(?:\s*+(?:[;(]|\Z)|\s++%b)" % _NEXT
+_QUOTED = rb'"(?:[^"\\]|\\.)*+'
+_WITH_QUOTES_WITHIN = rb'"(?:[^";\\]|\\.|"(?!%b))*+"(?=%b)' % (_END, _END)
+_UNQUOTED = rb"(?:[^;\s]++|\s++(?!%b))*+" % _NEXT
+_PARAMETER = re.compile(
+    rb'(?:;\s*+|(?<![\s;])\s++|\A)([^\s=;"]++)\s*+=\s*+(%b"(?=%b)|%b|%b"?|%b)'
+    % (_QUOTED, _END, _WITH_QUOTES_WITHIN, _QUOTED, _UNQUOTED),
+    re.DOTALL | re.IGNORECASE,
+)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+_TOKEN = re.compile(r"[^\s(;,]*")
+_CHARSET = re.compile(rb"(?:big5|cp|euc|gb|iso|koi|latin|mac|shift|sjis|us-|utf|win)[a-z0-9_-]*+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +48,25 @@ class Value:
 
     def token(self, name: str) -> str:
         """Return a parameter that is a token, such as charset; "" where it is missing."""
-        return text.line(self.parameter(name)).strip()
+        token = _TOKEN.match(text.line(self.parameter(name)).strip())
+        return token[0] if token else ""
 
     def parameter(self, name: str) -> str:
         """Return a parameter as text, by the winner's rule; "" where it is missing."""
         extended = self.octets.get(f"{name}*")
         if extended is not None:
             return _extended(extended)
-        pieces = _pieces(name, self.octets)
-        if pieces:
-            return pieces
-        return words.decode(self.octets.get(name, b"")).text
+        charset = self.token("charset") if name != "charset" else ""
+        return (
+            _pieces(name, self.octets, 0)
+            or words.decode(self.octets.get(name, b""), charset).text
+            or _pieces(name, self.octets, 1)
+        )
 
 
 def parse(raw: bytes) -> Value:
     """Read a value with parameters."""
-    raw = _MISSING_SEMICOLON.sub(rb"\1; \2", words.unfold(raw[:MAX_BYTES]))
-    raw = _MISSING_BETWEEN.sub(rb"\1; \2", raw)
+    raw = words.unfold(raw[:MAX_BYTES])
     head = _HEAD.match(raw)
     octets: dict[str, bytes] = {}
     ambiguous = False
@@ -60,7 +76,7 @@ def parse(raw: bytes) -> Value:
         name, said = found[1].decode("latin-1").lower(), _unquoted(found[2])
         ambiguous = ambiguous or octets.get(name, said) != said
         octets.setdefault(name, said)
-    value = head[0].strip().decode("latin-1").lower() if head else ""
+    value = head[1].decode("latin-1").lower() if head else ""
     return Value(value, octets, ambiguous)
 
 
@@ -78,20 +94,24 @@ def _pair(found: re.Match[bytes]) -> bytes:
 
 
 def _extended(value: bytes) -> str:
-    charset, tick, rest = value.partition(b"'")
+    charset, _, rest = value.partition(b"'")
     _, second, encoded = rest.partition(b"'")
-    if not tick or not second:
-        return text.decode(unquote_to_bytes(value)).text
+    if not second and _CHARSET.fullmatch(charset):
+        encoded = rest  # one tick is missing
+    elif not second:
+        charset, encoded = b"", value
+    if b"=?" in encoded:
+        return words.decode(encoded).text
     return text.decode(unquote_to_bytes(encoded), charset.decode("latin-1") or None).text
 
 
-def _pieces(name: str, octets: Mapping[str, bytes]) -> str:
+def _pieces(name: str, octets: Mapping[str, bytes], first: int) -> str:
     """Join ``name*0``, ``name*1*``, ... up to the first gap (RFC 2231 section 3)."""
     charset = ""
     joined: list[bytes] = []
-    for n in range(MAX_PARAMETERS):
+    for n in range(first, MAX_PARAMETERS):
         plain, encoded = octets.get(f"{name}*{n}"), octets.get(f"{name}*{n}*")
-        if encoded is not None and n == 0:
+        if encoded is not None and n == first:
             label, _, rest = encoded.partition(b"'")
             charset = label.decode("latin-1")
             encoded = rest.partition(b"'")[2]

@@ -1,8 +1,10 @@
 """Who stands in From, Sender, To, Cc and Bcc: every mailbox of every such field, in the order of the header.
 
-Loose where readers of mail are: names without quotes, ``;`` for ``,``, brackets and quotes that never close. Encoded
-words are names, never addresses. Groups (RFC 5322 section 3.4) give their members, their own names are left out. What
-is no address is kept as a name with e-mail "".
+Loose where readers of mail are: names without quotes, ``;`` for ``,``, brackets and quotes that never close, several
+addresses in one pair of brackets or with spaces between them, a comma in the name of a sender. In an address, comments,
+white space and a route (RFC 5322 section 4.4) are no part of it; a local part that needs quotes gets them. Encoded
+words outside of angle brackets are names, never addresses. Groups (section 3.4) give their members, their own names are
+left out. What is no address is kept as a name with e-mail "".
 
 Who wrote a mail, in the sense of who may, is decided elsewhere, strictly. Raises nothing; no recursion, linear; at most
 ``MAX_PARTIES`` are looked at, the repeated ones too, in at most ``MAX_BYTES``.
@@ -15,18 +17,23 @@ from dataclasses import dataclass, field
 from mailgate.domain import address
 from mailgate.domain.mail import Party
 from mailgate.errors import BadInput
-from mailgate.mime import text, words
+from mailgate.mime import params, text, words
 from mailgate.mime.fields import Fields
 
 MAX_PARTIES = 2_000  # of one mail; each is a row on each of up to 100 records
 MAX_BYTES = 1024 * 1024  # of all these fields together
 MAX_NAME = 500
+MAX_WRITTEN = 1000  # bytes of an address as it is written; the longest one has 320 letters
 HEADERS = frozenset({"from", "sender", "to", "cc", "bcc"})
+OF_ONE = frozenset({"from", "sender"})  # there are mails from several; hardly ever from one without an address
 
-_WORD = rb"=\?[^?*\s]{1,60}(?:\*[^?\s]{0,60})?\?[bBqQ]\?[^?\r\n]*\?="
-_PIECE = re.compile(_WORD + rb'|"((?:[^"\\]|\\.)*+)"|<([^<>]*+)>?|[^",;:<>()\\=]+|\\.|.', re.DOTALL)
-_BRACKET = re.compile(_WORD + rb'|\\.|["()]', re.DOTALL)
+_PIECE = re.compile(words.WORD + rb'|"((?:[^"\\]|\\.)*+)"|<([^<>]*+)>?|[^",;:<>()\\=]+|\\.|.', re.DOTALL)
+_BRACKET = re.compile(words.WORD + rb'|\\.|["()]', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+_SEPARATOR = re.compile(rb"[,;]")
+_ROUTE = re.compile(rb"\A\s*+@[^:]*+:")
+_AROUND = re.compile(rb"[ \t]{0,99}+([.@])[ \t]{0,99}+")
+_UNQUOTED = re.compile(r"[^\"\\@<>(),;:\[\]]++")
 
 
 def read(fields: Fields) -> tuple[tuple[Party, ...], bool]:
@@ -34,16 +41,17 @@ def read(fields: Fields) -> tuple[tuple[Party, ...], bool]:
     found: dict[Party, None] = {}
     seen = 0
     room = MAX_BYTES
+    charset = params.parse(fields.first("content-type")).token("charset")
     for header, value in fields.items:
         if header not in HEADERS:
             continue
         whole = words.unfold(value)
         read = whole if len(whole) <= room else whole[:room].rpartition(b",")[0]
-        for mailbox in _mailboxes(read):
+        for party in _parties(header, read, charset):
             if seen == MAX_PARTIES:
                 return tuple(found), True
             seen += 1
-            found.setdefault(_party(header, mailbox))
+            found.setdefault(party)
         if len(whole) > room:
             return tuple(found), True
         room -= len(whole)
@@ -74,44 +82,96 @@ class _Mailbox:
         return b"".join(self.bare).strip()
 
     def __bool__(self) -> bool:
-        return bool(self.outside or (self.angle or b"").strip())
+        return bool(self.outside or self.angle)
 
 
-def _party(header: str, mailbox: _Mailbox) -> Party:
+def _parties(header: str, value: bytes, charset: str) -> Iterator[Party]:
+    """Read one field; ``charset`` is what names are in that don't say."""
+    before = ""
+    for mailbox in _mailboxes(value):
+        for email, raw in _addresses(mailbox):
+            name = text.line(words.decode(raw, charset).text, MAX_NAME)
+            if header in OF_ONE and not email and mailbox.angle is None:
+                before = f"{before}{name}, "  # Muster, Anna <anna@example.test>
+                continue
+            yield Party(header, email, text.line(before + name, MAX_NAME))
+            before = ""
+    if before:
+        yield Party(header, "", text.line(before.removesuffix(", "), MAX_NAME))
+
+
+def _addresses(mailbox: _Mailbox) -> list[tuple[str, bytes]]:
+    """Return the folded address and the raw name of what stands between two commas; more where several stand there."""
     if mailbox.angle is None:
-        return _without_angle(header, mailbox)
+        return _without_angle(mailbox)
     email = _folded(mailbox.angle)
-    name = _shown(mailbox.name)
-    if not email and mailbox.angle.strip():
-        name = text.line(f"{name} <{_shown(mailbox.angle)}>", MAX_NAME)
-    return Party(header, email, name)
-
-
-def _without_angle(header: str, mailbox: _Mailbox) -> Party:
-    outside = mailbox.outside
-    email = _folded(outside)
     if email:
-        return Party(header, email, _shown(b" ".join(mailbox.comments)))
-    # "Anna Muster anna@example.test", as some programs write it
-    rest, _, last = outside.rpartition(b" ")
-    email = _folded(last) if rest and b"@" not in rest else ""
-    return Party(header, email, _shown(rest if email else mailbox.name))
+        return [(email, mailbox.name)]
+    several = [_folded(each) for each in _SEPARATOR.split(mailbox.angle) if each.strip()]
+    if several and all(several):
+        return [(each, b"") for each in several] if len(several) > 1 else [(several[0], mailbox.name)]
+    return [("", b"%b <%b>" % (mailbox.name, mailbox.angle))]
 
 
-def _shown(name: bytes) -> str:
-    return text.line(words.decode(name).text, MAX_NAME)
+def _without_angle(mailbox: _Mailbox) -> list[tuple[str, bytes]]:
+    outside = mailbox.outside
+    email = _bare(outside)
+    if email:
+        return [(email, b" ".join(mailbox.comments))]
+    written = outside.split()
+    if len(written) > 1 and all(b"@" in each for each in written) and all(map(_bare, written)):
+        return [(_bare(each), b"") for each in written]
+    # "Anna Muster anna@example.test", or the other way round, as some programs write it
+    for one, rest in ((written[-1:], written[:-1]), (written[:1], written[1:])):
+        email = _bare(one[0]) if one and not any(b"@" in each for each in rest) else ""
+        if email:
+            return [(email, b" ".join(rest).strip(b'"'))]
+    return [("", mailbox.name)]
+
+
+def _bare(written: bytes) -> str:
+    """Fold an address that stands without brackets."""
+    if b"=?" in written:
+        return ""
+    if len(written) > 1 and written[:1] == written[-1:] and written[:1] in {b'"', b"'"}:
+        written = written[1:-1]
+    email = _folded(written)
+    # "Anna anna@example.test" is no address that lacks its quotes
+    return email if " " not in email or b'"' in written else ""
 
 
 def _folded(written: bytes) -> str:
-    if b"@" not in written or b"=?" in written:
+    """Fold an address as people and programs write it, or return ""."""
+    if len(written) > MAX_WRITTEN or (b"@" not in written and b"=?" not in written):
         return ""
-    bare = words.decode(written).text.strip()
-    if bare[:7].lower() == "mailto:":
-        bare = bare[7:]
+    written = _ROUTE.sub(b"", _uncommented(written))
+    head, quote, tail = written.rpartition(b'"')
+    told = words.decode(head + quote + _AROUND.sub(rb"\1", tail)).text.strip().rstrip(",;")
+    if told[:7].lower() == "mailto:":
+        told = told[7:]
+    local, _, domain = told.rpartition("@")
     try:
-        return address.fold(bare)
+        return address.fold(told)
+    except BadInput:
+        return _quoted(local, domain) if _UNQUOTED.fullmatch(local) else ""
+
+
+def _quoted(local: str, domain: str) -> str:
+    """Fold an address whose local part lacks its quotes, such as ``a..b@example.test`` of Japanese telephones."""
+    try:
+        return address.fold(f'"{local}"@{domain}')
     except BadInput:
         return ""
+
+
+def _uncommented(written: bytes) -> bytes:
+    kept: list[bytes] = []
+    end = 0
+    for start, stop in sorted(_comments(written).items()):
+        if start >= end:
+            kept.append(written[end:start])
+            end = stop
+    return b"".join((*kept, written[end:]))
 
 
 def _mailboxes(value: bytes) -> Iterator[_Mailbox]:
@@ -127,7 +187,7 @@ def _mailboxes(value: bytes) -> Iterator[_Mailbox]:
         piece = _PIECE.match(value, position)
         assert piece is not None  # noqa: S101 - its last alternative takes any octet
         position = piece.end()
-        if piece[0] in {b",", b";", b":"} or (piece[2] is not None and mailbox.angle is not None):
+        if piece[0] in {b",", b";", b":"} or (piece[2] is not None and mailbox.angle):
             if mailbox and (piece[0] != b":" or mailbox.angle is not None or b"@" in mailbox.outside):
                 yield mailbox
                 empty = False
@@ -139,12 +199,12 @@ def _mailboxes(value: bytes) -> Iterator[_Mailbox]:
 
 def _take(mailbox: _Mailbox, piece: re.Match[bytes]) -> None:
     if piece[2] is not None:
-        mailbox.angle = piece[2]
+        mailbox.angle = piece[2].strip() or mailbox.angle
     elif piece[1] is not None:
         mailbox.phrase.append(_QUOTED_PAIR.sub(rb"\1", piece[1]))
         mailbox.bare.append(piece[0])
     elif piece[0] not in {b",", b";", b":", b'"', b">"}:
-        mailbox.phrase.append(piece[0])
+        mailbox.phrase.append(_QUOTED_PAIR.sub(rb"\1", piece[0]) if piece[0].startswith(b"\\") else piece[0])
         mailbox.bare.append(piece[0])
 
 

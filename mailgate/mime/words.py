@@ -12,7 +12,10 @@ from itertools import groupby
 from mailgate.mime import text
 from mailgate.mime.text import Decoded
 
-_WORD = re.compile(rb"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?([bBqQ])\?([^?\r\n]*)\?=")
+# a question mark within is not allowed, yet written; another word never starts within one
+_PAYLOAD = rb"(?:[^?=\r\n]|=(?!\?(?!=))|\?(?!=))*+"
+WORD = rb"=\?[^?*\s]{1,60}(?:\*[^?\s]{0,60})?\?[bBqQ]\?" + _PAYLOAD + rb"\?="
+_WORD = re.compile(rb"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?([bBqQ])\?(" + _PAYLOAD + rb")\?=")
 _FOLD = re.compile(rb"(?:\r\n|\n|\r)[ \t]?")
 _NO_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 
@@ -36,17 +39,25 @@ def base64(octets: bytes) -> bytes:
         return octets
 
 
-def decode(value: bytes) -> Decoded:
-    """Decode a folded or unfolded header value to text; bare octets are UTF-8 (RFC 6532), else windows-1252."""
-    decoded = [_text(label, octets) for label, octets in _joined(_runs(unfold(value)))]
+def decode(value: bytes, charset: str = "") -> Decoded:
+    """Decode a folded or unfolded header value to text.
+
+    Bare octets are UTF-8 (RFC 6532); else of ``charset``, which is what the body is in; else it is guessed.
+    """
+    decoded = [_text(label, octets, charset) for label, octets in _joined(_runs(unfold(value)))]
     return Decoded("".join(run.text for run in decoded), any(run.guessed for run in decoded))
 
 
-def _text(label: bytes | None, octets: bytes) -> Decoded:
+def _text(label: bytes | None, octets: bytes, charset: str) -> Decoded:
     if label is not None:
         return text.decode(octets, label.decode("ascii", "replace"))
-    bare = text.decode(octets, "utf-8")
-    return Decoded(bare.text, bare.guessed)
+    if octets.isascii():
+        return text.decode(octets, "us-ascii")  # may be Japanese
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return Decoded(text.decode(octets, charset or "utf-8").text, guessed=True)
+    return text.decode(octets, "utf-8")
 
 
 def _runs(value: bytes) -> list[Run]:

@@ -35,7 +35,29 @@ from mailgate.mime import fields, parties
         ("b@legit.test <a@attack.test>", [("a@attack.test", "b@legit.test")]),
         ("=?utf-8?Q?b=40legit.test?=", [("", "b@legit.test")]),
         ("=?utf-8?Q?=3Cb=40legit.test=3E?=, <a@attack.test>", [("", "<b@legit.test>"), ("a@attack.test", "")]),
-        ("<@x.test,@y.test:b@legit.test>", [("", "<@x.test,@y.test:b@legit.test>")]),
+        ("<@x.test,@y.test:b@legit.test>", [("b@legit.test", "")]),
+        ("Anna < so . many . spaces @ haus . example >", [("so.many.spaces@haus.example", "Anna")]),
+        ("anna . muster @ haus.example", [("anna.muster@haus.example", "")]),
+        ('":anna"@ haus. example', [('":anna"@haus.example', "")]),
+        ("Anna <anna(her; account)@haus.example(her host)>", [("anna@haus.example", "Anna")]),
+        ("anna.(the (great)) muster @(in)haus.example", [("anna.muster@haus.example", "the (great) in")]),
+        ("Anna < <anna@haus.example>>", [("anna@haus.example", "Anna")]),
+        ("Anna <>", [("", "Anna")]),
+        ("anna@haus.example <>", [("anna@haus.example", "")]),
+        ("Anna <two words@haus.example>", [('"two words"@haus.example', "Anna")]),
+        ("anna..muster.@haus.example", [('"anna..muster."@haus.example', "")]),
+        ("<anna@haus@firma.example>", [("", "<anna@haus@firma.example>")]),
+        ("Anna <=?utf-8?Q?anna?=@haus.example>", [("anna@haus.example", "Anna")]),
+        ('\\"Anna\\" <anna@haus.example>', [("anna@haus.example", '"Anna"')]),
+        ('"anna@haus.example"', [("anna@haus.example", "")]),
+        ("'anna@haus.example'", [("anna@haus.example", "")]),
+        ('"Anna" anna@haus.example', [("anna@haus.example", "Anna")]),
+        ("anna@haus.example Anna Muster", [("anna@haus.example", "Anna Muster")]),
+        ("a@a.example b@b.example", [("a@a.example", ""), ("b@b.example", "")]),
+        ("<a@a.example; b@b.example>", [("a@a.example", ""), ("b@b.example", "")]),
+        ("Anna <anna@haus.example,>", [("anna@haus.example", "Anna")]),
+        ("=?utf-8?Q?Anna?_Who??= <anna@haus.example>", [("anna@haus.example", "Anna? Who?")]),
+        ("Muster, Anna <anna@haus.example>", [("", "Muster"), ("anna@haus.example", "Anna")]),
         ("Nobody <nobody>", [("", "Nobody <nobody>")]),
         ("nobody", [("", "nobody")]),
         ("\u202eevil <a@attack.test>", [("a@attack.test", "evil")]),
@@ -47,6 +69,28 @@ def test_the_mailboxes_of_a_field_are_told_apart(value: str, expected: list[tupl
     read, more = parties.read(fields.split(b"To: " + value.encode() + b"\r\n\r\n"))
     assert [(party.email, party.name) for party in read] == expected
     assert not more
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("Muster, Anna <anna@haus.example>", [("anna@haus.example", "Muster, Anna")]),
+        (
+            "Muster, Anna, Dr. <anna@haus.example>, b@b.example",
+            [("anna@haus.example", "Muster, Anna, Dr."), ("b@b.example", "")],
+        ),
+        ("Muster, Anna", [("", "Muster, Anna")]),
+        ("a@a.example, Anna <nobody>", [("a@a.example", ""), ("", "Anna <nobody>")]),
+    ],
+)
+def test_a_comma_in_the_name_of_a_sender_cuts_nothing(value: str, expected: list[tuple[str, str]]) -> None:
+    read, _ = parties.read(fields.split(b"From: " + value.encode() + b"\r\n\r\n"))
+    assert [(party.email, party.name) for party in read] == expected
+
+
+def test_names_that_say_no_charset_are_in_that_of_the_body() -> None:
+    head = "Content-Type: text/plain; charset=koi8-r\r\nTo: Анна <anna@haus.example>\r\n\r\n".encode("koi8-r")
+    assert parties.read(fields.split(head))[0] == (Party("to", "anna@haus.example", "Анна"),)
 
 
 def test_every_field_counts_in_the_order_of_the_header() -> None:

@@ -23,6 +23,11 @@ from mailgate.mime import words
         (b"=?utf-8?Q?open", "=?utf-8?Q?open"),
         (b"=?utf-8?X?odd?=", "=?utf-8?X?odd?="),
         (b"=?=?=?=", "=?=?=?="),
+        (b"=?utf-8?Q?Wie_geht's??=", "Wie geht's?"),
+        (b"=?utf-8?Q?Wann??= =?utf-8?Q?_Wo??=", "Wann? Wo?"),
+        (b"=?utf-8?Q?open =?utf-8?Q?b?=", "=?utf-8?Q?open b"),
+        (b"=?utf-8?B?w7w==?==?utf-8?B?w7w=?=", "üü"),
+        (b"\x1b$B8+;O\x1b(B", "見始"),
         (b"a\r\n b\r\n\tc", "a b c"),
         ("Grüße".encode(), "Grüße"),
         (b"", ""),
@@ -35,6 +40,14 @@ def test_a_header_value_is_decoded(value: bytes, expected: str) -> None:
 def test_raw_letters_that_are_no_utf8_are_a_guess() -> None:
     decoded = words.decode("für".encode("latin-1"))
     assert (decoded.text, decoded.guessed) == ("für", True)
+
+
+def test_raw_letters_are_in_the_charset_of_the_body_unless_they_are_utf8() -> None:
+    raw = "Привет"
+    assert words.decode(raw.encode("koi8-r"), "koi8-r").text == raw
+    assert words.decode(raw.encode("koi8-r"), "koi8-r").guessed
+    assert words.decode(raw.encode(), "koi8-r").text == raw
+    assert words.decode(b"=?utf-8?Q?a?= " + raw.encode("cp1251"), "windows-1251").text == f"a {raw}"
 
 
 @pytest.mark.parametrize(
