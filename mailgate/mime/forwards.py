@@ -3,7 +3,9 @@
 Apple Mail, Gmail, Thunderbird and Yahoo announce what they hand on with a line of its own. Outlook does not: it writes
 the same block, or "-----Original Message-----" and the block, above what it answers and above what it hands on. There
 the subject decides, that begins with FW, WG, TR or I where Outlook hands on. Thunderbird's "Original Message" of old is
-told by its block, which begins with the subject. What stands below the mark of a reply is history, and no forward of
+told by its block, which begins with the subject. Outlook 2019 for the Mac has the line of a reply instead of a block
+("Am 28/10/2021, 12:46 schrieb "Kurt" <kurt@kunde.example>:"), above what it hands on too; there nothing more is said
+than sender and date. What stands below the mark of a reply is history, and no forward of
 this mail.
 
 Looks at the first 256 thousand letters; linear; raises nothing.
@@ -20,6 +22,11 @@ from mailgate.mime.replies import Attributions
 MAX_SCANNED = 256_000
 
 _FORWARD = re.compile(r"\s*(?:\[[^\]]{0,60}\]\s*)?(?:fwd?|wg|tr|i|inoltra|inoltro)\s?:", re.IGNORECASE)
+
+_ATTRIBUTION = re.compile(
+    r"(?:On|Am|Le|Il giorno) (?P<date>[^\"«„]{4,60}?),? (?:schrieb )?"
+    r"(?P<who>[\"«„][^\"«»„“”]{1,120}[\"»“”] ?<[^<>]{3,254}>)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,14 @@ def find(lines: Sequence[str], subject: str) -> tuple[int, Original] | None:
             if block:
                 return (n, _original(block)) if forwards else None
             if attributions.at(n):
-                return None
+                original = _from_attribution(attributions.words_at(n)) if forwards else None
+                return (n, original) if original else None
     return None
+
+
+def _from_attribution(words: str) -> Original | None:
+    said = _ATTRIBUTION.match(words)
+    return Original(sender=said["who"], to="", date=said["date"], subject="") if said else None
 
 
 def _is_apple(line: str) -> bool:

@@ -45,6 +45,11 @@ class Attributions:
         found = self._window(start)
         return found[0] if found else None
 
+    def words_at(self, start: int) -> str:
+        """Return the words of the attribution that begins in a line, in one line; "" where none does."""
+        found = self._window(start)
+        return found[1] if found else ""
+
     def _window(self, start: int) -> tuple[int, str] | None:
         """Return the line after, and the words in one line: the library takes line breaks in some languages only."""
         window = ""

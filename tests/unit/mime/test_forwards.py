@@ -1,3 +1,4 @@
+import re
 import time
 
 import pytest
@@ -191,6 +192,24 @@ NAMELESS = ("Outlook",)  # writes the same above an answer
 @pytest.mark.parametrize(("subject", "added", "date"), FORWARDS)
 def test_a_forward_is_known_by_what_each_program_writes(subject: str, added: str, date: str, above: str) -> None:
     assert forwards.inline(above + added + BODY, subject) == Original(KURT, ANNA, date, "Plan")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Am 20/11/2026, 10:00 schrieb "Kurt Kunde" <kurt@kunde.example>:',
+        'On 20/11/2026, 10:00, "Kurt Kunde" <kurt@kunde.example> wrote:',
+        "Le 20/11/2026, 10:00, «\u00a0Kurt Kunde\u00a0» <kurt@kunde.example> a écrit\u00a0:",
+        'Il giorno 20/11/2026, 10:00 "Kurt Kunde" <kurt@kunde.example> ha scritto:',
+    ],
+)
+def test_outlook_2019_for_the_mac_says_less_of_what_it_hands_on(line: str) -> None:
+    text = f"{NEWS}{line}\n\n    Guten Tag,\n\n    Kurt\n"
+    found = forwards.inline(text, "FW: Plan")
+    assert found is not None
+    assert (found.date, found.to, found.subject) == ("20/11/2026, 10:00", "", "")
+    assert re.fullmatch(r"\W+Kurt Kunde\W+ <kurt@kunde\.example>", found.sender)
+    assert forwards.inline(text, "RE: Plan") is None
 
 
 @pytest.mark.parametrize("name", [name for name in ADDED if not any(program in name for program in NAMELESS)])

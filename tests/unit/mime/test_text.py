@@ -3,6 +3,8 @@ import sys
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailgate.mime import text
 from mailgate.mime.text import Decoded
@@ -117,6 +119,16 @@ def test_latin_text_is_told_apart_where_it_is_long_enough_and_its_label_is_wrong
 
 def test_latin_text_without_a_charset_is_western_where_it_can_be() -> None:
     assert text.decode(TURKISH.encode("cp1254"), None).text == TURKISH.encode("cp1254").decode("cp1252")
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([None, "us-ascii", "fakescii", "utf-8", "utf-16", "shift_jis", "koi8-r"])
+)
+def test_any_octets_become_text_that_every_store_takes(octets: bytes, label: str | None) -> None:
+    decoded = text.decode(octets, label)
+    decoded.text.encode()
+    assert not set(decoded.text) & set(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160))))
+    assert text.decode(octets, label) == decoded
 
 
 @pytest.mark.parametrize(
