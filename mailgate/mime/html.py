@@ -67,6 +67,7 @@ _URL_IN_STYLE = re.compile(r"url\s*\(|image-set|expression|\\", re.IGNORECASE)
 
 _NO_BREAK = "\u00a0"
 
+_PIECE = 1024 * 1024
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _UNREAD = re.compile(r"<(style|script|title|!--)", re.IGNORECASE)
 
@@ -131,7 +132,19 @@ def _roughly(source: str) -> str:
             continue
         kept.append(source[position : start.start()])
         position = close.start() if name != "!--" else close.end()
-    return markup.unescaped(_ANY_TAG.sub(" ", "".join((*kept, source[position:])))).strip()
+    return markup.unescaped(_without_tags("".join((*kept, source[position:])))).strip()
+
+
+def _without_tags(source: str) -> str:
+    """Put a space for each tag; in pieces, for what stands between two of a million tags is a string of its own."""
+    pieces: list[str] = []
+    start = 0
+    while start < len(source):
+        end = source.find("<", start + _PIECE)  # no tag goes on behind one
+        end = len(source) if end < 0 else end
+        pieces.append(_ANY_TAG.sub(" ", source[start:end]))
+        start = end
+    return "".join(pieces)
 
 
 def _nh3(source: str) -> str | None:

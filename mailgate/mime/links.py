@@ -14,6 +14,7 @@ from mailgate.mime import text
 
 MAX_LINKS = 500
 MAX_LENGTH = 8000
+_ENOUGH = 2 * MAX_LINKS  # different ones in one body; a few may yet turn out to be none, or the same
 
 # letters that stand close before and after an address in writings without spaces, and never unencoded in its host
 _EAST = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff66-\uff9f"
@@ -44,7 +45,12 @@ def cleaned(link: str) -> str:
 
 def in_text(body: str) -> list[str]:
     """Find the links that stand in plain text; a full stop or bracket of the sentence around one isn't part of it."""
-    return [link for _, link in placed(body)]
+    found: dict[str, None] = {}
+    for _, link in placed(body):
+        found.setdefault(link)
+        if len(found) > _ENOUGH:
+            break
+    return list(found)
 
 
 def placed(body: str) -> Iterator[tuple[int, str]]:
