@@ -38,9 +38,9 @@ DROPPED = elements(
 )
 _RAW_TEXT = elements("iframe noembed noframes script style textarea title xmp")
 # not kept, but what they name is told
-_NAMING = elements("area body input link video")
+_NAMING = elements("area body input link source video")
 # dropped with all that is inside, save the names of the pictures
-_PICTURING = elements("noscript object svg video")
+_PICTURING = elements("object svg video")
 _FORMATS = elements("a b big code em font i s small strike strong tt u")
 _ENDS_PARAGRAPH = elements(
     "address article aside blockquote center details div dl figcaption figure footer h1 h2 h3 h4 h5 h6 header hr main"
@@ -57,7 +57,7 @@ _SIBLINGS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "tbody": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
     "thead": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
     "tfoot": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
-    "a": (frozenset({"a"}), frozenset({"table"})),
+    "a": (frozenset({"a"}), frozenset({"td", "th", "caption"})),
 }
 _FENCES = frozenset({"td", "th", "caption", "table"})
 

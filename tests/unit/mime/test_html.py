@@ -48,9 +48,11 @@ from mailgate.mime import html, markup
         ),
         ("<b><i>a</b></i>", "<b><i>a</i></b>"),
         ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
+        ("<p title='\"><script>alert(1)</script>'>a</p>", "<p>a</p>"),
+        ("<p title='a &amp; \"b\"'>a</p>", '<p title="a &amp; &quot;b&quot;">a</p>'),
         (
-            "<p title='\"><script>alert(1)</script>'>a</p>",
-            '<p title="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;">a</p>',
+            '<a href="https://a.example/?<b>">a</a>',
+            '<a href="https://a.example/?%3Cb%3E" rel="noopener noreferrer">a</a>',
         ),
         ("a<b", "a"),
         ("", ""),
