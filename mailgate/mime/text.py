@@ -67,6 +67,10 @@ _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_8_sig"}
 )
 _SAYS_LITTLE = frozenset({"cp1252", "ascii", None})
+_MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,39}")
 _SEVERAL_BYTES = frozenset(
     {
@@ -122,7 +126,7 @@ def decode(octets: bytes, label: str | None = None) -> Decoded:
     if octets.startswith(codecs.BOM_UTF8):
         octets = octets[len(codecs.BOM_UTF8) :]
         label = "utf-8"
-    codec = "utf-16" if _is_utf_16(octets) else _codec(label)
+    codec = _ordered(octets, "utf-16" if _is_utf_16(octets) else _codec(label))
     declared = _declared(octets, codec) if codec else None
     if declared is not None:
         return Decoded(clean(declared))
@@ -153,14 +157,19 @@ def _codec(label: str | None) -> str | None:
 
 def _is_utf_16(octets: bytes) -> bool:
     """Say whether a byte order mark and ASCII letters in two bytes say so, whatever the label says."""
-    return octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in octets[:1000]
+    return octets.startswith(_MARKS["utf-16"]) and b"\0" in octets[:1000]
+
+
+def _ordered(octets: bytes, codec: str | None) -> str | None:
+    """Say in which order the octets of a wide letter stand, where no mark does: Python takes the machine's order."""
+    mark = _MARKS.get(codec or "")
+    if mark is None or octets.startswith(mark):
+        return codec
+    start = octets[:2000]
+    return f"{codec}-be" if start[::2].count(0) > start[1::2].count(0) else f"{codec}-le"
 
 
 def _declared(octets: bytes, codec: str) -> str | None:
-    if codec == "utf-16" and not octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        # without a mark Python takes the order of the machine it runs on
-        start = octets[:2000]
-        codec = "utf-16-be" if start[::2].count(0) > start[1::2].count(0) else "utf-16-le"
     if codec == "ascii" and _looks_japanese(octets):
         return None
     text = _strictly(octets, codec)
@@ -226,6 +235,10 @@ def _mostly(octets: bytes, codec: str) -> str | None:
 
 
 def _in_pieces(octets: bytes, codec: str) -> Iterator[str]:
+    if codec in {"utf-16", "utf-32"} and not octets.startswith(
+        (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"\0\0\xfe\xff")
+    ):
+        codec += "-le"  # decoders of pieces refuse what has no mark at its start
     decoder = codecs.getincrementaldecoder(codec)("replace")
     for start in range(0, len(octets), _PIECE):
         yield decoder.decode(octets[start : start + _PIECE], start + _PIECE >= len(octets))
