@@ -157,7 +157,8 @@ def _codec(label: str | None) -> str | None:
 
 def _is_utf_16(octets: bytes) -> bool:
     """Say whether a byte order mark and ASCII letters in two bytes say so, whatever the label says."""
-    return octets.startswith(_MARKS["utf-16"]) and b"\0" in octets[:1000]
+    marked = octets.startswith(_MARKS["utf-16"]) and not octets.startswith(codecs.BOM_UTF32_LE)
+    return marked and b"\0" in octets[:1000]
 
 
 def _ordered(octets: bytes, codec: str | None) -> str | None:

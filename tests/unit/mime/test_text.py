@@ -29,6 +29,9 @@ GRUESSE = "Grüße aus Zürich"
         (b"\xfe\xff" + GRUESSE.encode("utf-16-be"), "iso-8859-1", GRUESSE),
         (GRUESSE.encode("utf-16-be"), "utf-16", GRUESSE),
         (GRUESSE.encode("utf-16-le"), "utf-16", GRUESSE),
+        (GRUESSE.encode("utf-32-be"), "utf-32", GRUESSE),
+        (GRUESSE.encode("utf-32-le"), "utf-32", GRUESSE),
+        (GRUESSE.encode("utf-32"), "utf-32", GRUESSE),
         ("Привет".encode("cp1251"), "iso-8859-1", "Ïðèâåò"),
         ("見積書".encode("iso2022_jp"), "iso-2022-jp", "見積書"),
         ("見積書".encode("cp932"), "Shift_JIS", "見積書"),
@@ -122,7 +125,8 @@ def test_latin_text_without_a_charset_is_western_where_it_can_be() -> None:
 
 
 @given(
-    st.binary(max_size=300), st.sampled_from([None, "us-ascii", "fakescii", "utf-8", "utf-16", "shift_jis", "koi8-r"])
+    st.binary(max_size=300),
+    st.sampled_from([None, "us-ascii", "fakescii", "utf-8", "utf-16", "utf-32", "utf-7", "shift_jis", "hz"]),
 )
 def test_any_octets_become_text_that_every_store_takes(octets: bytes, label: str | None) -> None:
     decoded = text.decode(octets, label)
