@@ -4,6 +4,9 @@ Whoever has read this file knows the service. All that concerns a recipient is d
 alone; all that concerns the mail at the end of DATA, so that a mail has one fate. Whoever calls says 250 only for a
 verdict ``kept`` or ``duplicate``, and those are given only after the commit.
 
+A mail that a user wrote to a record alone is there for the mails that are attached to it (``domain.forward``): these
+are logged too, as the user's, with all of it in one commit. No rule judges them but that they are mails.
+
 Refuses by raising ``Refused`` at RCPT, by an ``Outcome`` after DATA. ``receive`` never raises: whatever was not
 foreseen is ``deferred`` with the reason ``store_down``, for a bug of ours must not bounce a mail.
 
@@ -17,10 +20,10 @@ from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 
 from mailgate import events, mime
-from mailgate.domain import address, author, automail, header, identity, routing, trust, vouching
-from mailgate.domain.activity import NewMail, compose, occurred
+from mailgate.domain import address, author, automail, forward, header, identity, routing, trust, vouching
+from mailgate.domain.activity import NewActivity, NewMail, compose, occurred
 from mailgate.domain.ledger import LedgerEntry, Outcome, Verdict
-from mailgate.domain.mail import Addressee, Delivery, Envelope, Note
+from mailgate.domain.mail import Addressee, Delivery, Envelope, Mail, Note
 from mailgate.domain.pending import PendingSender, WaitingMail
 from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.record import AddressState, Edition, RecordAddress, RecordRef, RecordState, exists_in
@@ -71,6 +74,26 @@ class _Seen:
     queue_id: str | None = None
     message_id: str | None = None
     author: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Came:
+    """How a mail came, or the one that it is attached to; and who wrote it."""
+
+    delivery: Delivery
+    queue_id: str | None
+    recorder: str
+    author: str
+    trust: Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """The bytes of a mail, as they came and with the line ends that they are known by; and its header."""
+
+    raw: bytes
+    wire: bytes
+    fields: header.Header
 
 
 def _silent(_rule: str, _said: str) -> None:
@@ -242,10 +265,13 @@ class Intake:
             if no.reason is Reason.PENDING_SENDER:
                 self._explain_wait(addressed, no.value, tell)
             raise self.softened(no) from None
-        tell("identity", new.identity)
-        for activity in new.activities:
-            tell("activity", f"one on {activity.record} with {len(activity.participants)} participants")
-        return tuple(self._explain_met(activity.record, new.identity, tell) for activity in new.activities)
+        whole = [(new, one) for one in new.activities if one.says_anything]
+        attached = [(each, its) for one in new.activities for each in one.attached for its in each.activities]
+        if whole or not attached:
+            tell("identity", new.identity)
+        for _, one in (*whole, *attached):
+            tell("activity", f"one on {one.record} with {len(one.participants)} participants")
+        return tuple(self._explain_met(one.record, mail.identity, tell) for mail, one in (*whole, *attached))
 
     def _explain_met(self, record: RecordRef, same: str, tell: Tell) -> Reason | None:
         met = self._archive.met(record, same)
@@ -308,7 +334,9 @@ class Intake:
             proof, user = self._recorder(said, tell)
         except Refused as no:
             raise Refused(Reason.MACHINE_MAIL) if automatic else no from None
-        return self._compose(delivery, fields, wrote, user, proof)
+        queue_id = identity.queue_id(fields)
+        came = _Came(delivery=delivery, queue_id=queue_id, recorder=user.email, author=wrote, trust=proof)
+        return self._compose(came, fields, tell)
 
     def _check_machine(self, fields: header.Header) -> None:
         """Refuse automatic mail at once, unless it names as its author a user who may send such mail."""
@@ -378,31 +406,77 @@ class Intake:
             raise Refused(Reason.MISSING_ROLE, wrote)
         return user
 
-    def _compose(
-        self, delivery: Delivery, fields: header.Header, wrote: str, user: User, proof: trust.Trust
-    ) -> NewMail:
+    def _compose(self, came: _Came, fields: header.Header, tell: Tell) -> NewMail:
+        delivery = came.delivery
         mail = self._reader.read(delivery.raw)
-        digest = sha256(delivery.raw).hexdigest()
-        queue_id = identity.queue_id(fields)
-        when, date_notes = occurred(mail.sent_at, delivery.received_at)
-        notes = (*date_notes, *_newline_notes(delivery))
+        notes = _newline_notes(delivery.raw) if delivery.chunked else ()
+        source = _Source(raw=delivery.raw, wire=delivery.raw, fields=fields)
+        new = self._new(came, source, mail, _once_per_record(delivery.envelope), notes)
+        alone = forward.forwarded_to(mail, delivery.envelope.addressees, self.policy.domain)
+        if alone is None or not mail.documents or not forward.is_readable(mail):
+            return new
+        return self._forward(came, new, alone, tell)
+
+    def _forward(self, came: _Came, new: NewMail, to: Addressee, tell: Tell) -> NewMail:
+        """Have the record that a mail was written to alone get the mails in it as themselves."""
+        attached = self._reader.attached(new.raw)
+        if len(attached) > forward.MAX_ATTACHED:
+            tell("forward", f"{len(attached)} attached mails are too many: none would be logged as itself")
+            return _changed(new, to, lambda one: replace(one, notes=(*one.notes, forward.TOO_MANY)))
+        logged = self._attached(came, attached, to, forward.forwarded_by(came.author, new.mail, new.received_at))
+        if not logged:
+            return new
+        says_anything = forward.says_anything(new.mail, logged)
+        too = "and the covering mail too" if says_anything else "not the covering mail, which says nothing"
+        tell("forward", f"attached mails that would be logged as themselves: {len(logged)}; {too}")
+        mails = tuple(logged.values())
+        return _changed(new, to, lambda one: replace(one, attached=mails, says_anything=says_anything))
+
+    def _attached(
+        self, came: _Came, attached: Sequence[tuple[int, bytes]], to: Addressee, note: Note
+    ) -> dict[int, NewMail]:
+        """Read those of the attached mails that are any, by their numbers among the documents."""
+        found: dict[int, NewMail] = {}
+        unreadable = 0
+        for n, raw in attached:
+            wire = forward.as_on_the_wire(raw)
+            if header.body_offset(wire) > forward.MAX_HEADER or unreadable == forward.MAX_UNREADABLE:
+                continue
+            source = _Source(raw=raw, wire=wire, fields=header.split(wire))
+            if not forward.is_mail(source.fields):
+                continue
+            mail = self._reader.read(raw)
+            if not forward.is_readable(mail):
+                unreadable += 1
+                continue
+            theirs = replace(came, author=forward.author(mail.parties, self.policy.domain), trust=Trust.NONE)
+            found[n] = self._new(theirs, source, mail, [to], (*_newline_notes(raw), note))
+        return found
+
+    def _new(
+        self, came: _Came, source: _Source, mail: Mail, to: Sequence[Addressee], notes: tuple[Note, ...]
+    ) -> NewMail:
+        envelope, received_at = came.delivery.envelope, came.delivery.received_at
+        when, date_notes = occurred(mail.sent_at, received_at)
+        own = (*date_notes, *notes)
         emails = {party.email for party in mail.parties if party.email}
+        digest = sha256(source.raw).hexdigest()
         return NewMail(
-            raw=delivery.raw,
+            raw=source.raw,
             raw_sha256=digest,
-            identity=identity.identity(fields, delivery.raw, queue_id, digest),
+            identity=identity.identity(source.fields, source.wire, identity.queue_id(source.fields), digest),
             mail=mail,
-            author=wrote,
-            recorder=user.email,
-            envelope_from=address.parse_envelope(delivery.envelope.sender),
-            trust=proof.value,
-            relay=delivery.envelope.relay.name,
-            queue_id=queue_id,
+            author=came.author,
+            recorder=came.recorder,
+            envelope_from=address.parse_envelope(envelope.sender),
+            trust=came.trust.value,
+            relay=envelope.relay.name,
+            queue_id=came.queue_id,
             occurred_at=when,
-            received_at=delivery.received_at,
+            received_at=received_at,
             activities=tuple(
-                compose(mail, addressee, self._directory.known(addressee.record, emails), self.policy.domain, notes)
-                for addressee in _once_per_record(delivery.envelope)
+                compose(mail, addressee, self._directory.known(addressee.record, emails), self.policy.domain, own)
+                for addressee in to
             ),
         )
 
@@ -511,10 +585,12 @@ def _once_per_record(envelope: Envelope) -> list[Addressee]:
     return list({addressee.record: addressee for addressee in reversed(envelope.addressees)}.values())[::-1]
 
 
-def _newline_notes(delivery: Delivery) -> tuple[Note, ...]:
-    if not delivery.chunked:
-        return ()
-    raw = delivery.raw
+def _changed(new: NewMail, to: Addressee, change: Callable[[NewActivity], NewActivity]) -> NewMail:
+    """Change what one record gets of a mail."""
+    return replace(new, activities=tuple(change(one) if one.record == to.record else one for one in new.activities))
+
+
+def _newline_notes(raw: bytes) -> tuple[Note, ...]:
     pairs = raw.count(b"\r\n")
     if raw.count(b"\r") == pairs == raw.count(b"\n"):
         return ()

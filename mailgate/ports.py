@@ -71,6 +71,11 @@ class Archive(Protocol):
     def keep(self, new: NewMail) -> Sequence[Kept]:
         """Store the mail once and an activity per record, each once (record, identity); all or nothing.
 
+        So too the mails that are attached to be kept as themselves; a mail that says nothing beside them gets no
+        activity there. Where mails are attached, an answer is KEPT if anything was kept that wasn't there, and names
+        the activity of the mail itself, else that of the first attached one that has any; each attached one has a
+        row of its own in the ledger.
+
         Also: touches the addresses' last use, marks exposed ones, adds the note ``same_message_id`` where that record
         has a mail of the same Message-ID and author with another identity, and writes one ledger row per activity.
         """

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
+from mailgate import mime
 from mailgate.domain.ledger import Outcome
 from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.trust import Relay
 from mailgate.intake import Intake, Policy
+from mailgate.ports import Reader
 from tests.fakes import FakeArchive, FakeAuthenticator, FakeDirectory, FakePendingSenders
 from tests.worlds import ANNA, DOMAIN, NOW, WORLD, World
 
@@ -30,13 +32,20 @@ class Desk:
     archive: FakeArchive = field(default_factory=FakeArchive)
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
     relay: Relay = RELAY
+    reader: Reader = mime
 
     def __post_init__(self) -> None:
         self.now = NOW
         self.directory = FakeDirectory(self.world)
         self.pending = FakePendingSenders(self.world)
         self.intake = Intake(
-            self.directory, self.archive, self.authenticator, self.policy, lambda: self.now, pending=self.pending
+            self.directory,
+            self.archive,
+            self.authenticator,
+            self.policy,
+            lambda: self.now,
+            pending=self.pending,
+            reader=self.reader,
         )
 
     def become(self, world: World) -> None:

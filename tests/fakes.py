@@ -162,7 +162,7 @@ class FakeArchive:
     def keep(self, new: NewMail) -> Sequence[Kept]:
         self._fail()
         with self.lock:
-            return [self._keep(new, n) for n in range(len(new.activities))]
+            return [self._keep_with_attached(new, n) for n in range(len(new.activities))]
 
     def met(self, record: RecordRef, identity: str) -> Reason | None:
         self._fail()
@@ -189,20 +189,34 @@ class FakeArchive:
         if self.failing is not None:
             raise Deferred(self.failing)
 
+    def _keep_with_attached(self, new: NewMail, n: int) -> Kept:
+        addressed = new.activities[n]
+        own = [self._keep(new, n)] if addressed.says_anything else []
+        attached = [self._keep(each, 0) for each in addressed.attached]
+        activity = next((part.activity for part in (*own, *attached) if part.activity), None)
+        is_new = any(part.verdict is Verdict.KEPT for part in (*own, *attached))
+        whole = Kept(
+            verdict=Verdict.KEPT if is_new else Verdict.DUPLICATE,
+            reason=None if is_new else Reason.DUPLICATE if activity else Reason.DELETED,
+            ledger_id=new_id(),
+            activity=activity,
+        )
+        self._tell(new, addressed.record, whole)
+        for each, part in zip(addressed.attached, attached, strict=True):
+            self._tell(each, addressed.record, part)
+        return whole
+
     def _keep(self, new: NewMail, n: int) -> Kept:
         record = new.activities[n].record
         known = self.receipts.get((record, new.identity))
         ledger_id = new_id()
         if known is None:
-            kept = Kept(verdict=Verdict.KEPT, reason=None, ledger_id=ledger_id, activity=self._write(new, n))
-        elif known.state == "kept":
-            kept = Kept(
+            return Kept(verdict=Verdict.KEPT, reason=None, ledger_id=ledger_id, activity=self._write(new, n))
+        if known.state == "kept":
+            return Kept(
                 verdict=Verdict.DUPLICATE, reason=Reason.DUPLICATE, ledger_id=ledger_id, activity=known.activity
             )
-        else:
-            kept = Kept(verdict=Verdict.DUPLICATE, reason=Reason.DELETED, ledger_id=ledger_id, activity=None)
-        self._tell(new, record, kept)
-        return kept
+        return Kept(verdict=Verdict.DUPLICATE, reason=Reason.DELETED, ledger_id=ledger_id, activity=None)
 
     def _tell(self, new: NewMail, record: RecordRef, kept: Kept) -> None:
         self.ledger.append(
@@ -214,7 +228,7 @@ class FakeArchive:
                 record=record,
                 relay=new.relay,
                 queue_id=new.queue_id,
-                author=new.author,
+                author=new.author or None,
                 message_id=new.mail.message_id or None,
                 activity=kept.activity,
             )

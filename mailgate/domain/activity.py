@@ -114,13 +114,18 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewActivity:
-    """What one addressed record gets of a mail: its own look at the participants, and its own notes."""
+    """What one addressed record gets of a mail: its own look at the participants, and its own notes.
+
+    ``attached``: the mails in it that this record gets as themselves, each with one activity and nothing attached.
+    """
 
     record: RecordRef
     address: str  # the record address it came by, folded
     exposed: bool  # our address stood in To or Cc
     participants: tuple[Participant, ...]
     notes: tuple[Note, ...]
+    attached: tuple["NewMail", ...] = ()
+    says_anything: bool = True  # False: only what is attached to it is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +136,8 @@ class NewMail:
     raw_sha256: str
     identity: str
     mail: Mail
-    author: str  # folded From address
-    recorder: str  # e-mail of the user it belongs to (equal to the author, or the author is an alias)
+    author: str  # folded From address; of an attached mail as shown, and maybe ""
+    recorder: str  # e-mail of the user it belongs to (the author, by whatever alias; of an attached mail who sent it)
     envelope_from: str
     trust: str
     relay: str

@@ -5,7 +5,8 @@ and ``MAX_BYTES``. ``keep`` and ``enter`` return after the commit. A transaction
 so that one bad mail harms no other; a mail that fails again gets ``Deferred``. Whoever waited 30 s gets
 ``Deferred(STORE_DOWN)`` too; if the mail is committed after all, its next try is met as a duplicate.
 
-Mails over 1 MiB are written ahead in pieces by the calling thread (``store.uploads``).
+Mails over 1 MiB are written ahead in pieces by the calling thread (``store.uploads``); smaller ones too that came
+attached to one, where all of them together would fill a transaction.
 
 On SQLite the thread pauses 2 ms between transactions that follow each other at once, or another process would hardly
 ever get its turn to write.
@@ -17,7 +18,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -35,7 +36,7 @@ from mailgate.store import keeping, uploads
 from mailgate.store.database import Database, is_transient
 from mailgate.store.identifiers import new_id
 from mailgate.store.ledger_rows import Bucket, row_of, write_counts, write_rows
-from mailgate.store.orders import BytesGone, Order, Unkeepable
+from mailgate.store.orders import BytesGone, Order, Unkeepable, is_kept
 from mailgate.store.trouble import told
 from mailgate.store.uploads import raw_bytes
 
@@ -43,6 +44,7 @@ __all__ = ["Archive", "raw_bytes"]
 
 MAX_MAILS = 100
 MAX_BYTES = 4 << 20  # of small mails
+SMALL = 64 << 10  # bytes; of 100 attached to one, these are a transaction
 MAX_BUCKETS = 10_000  # counts held while the store is down
 PATIENCE = 30.0  # seconds
 PAUSE = 0.002  # seconds
@@ -68,7 +70,7 @@ class _Errand:
     @property
     def size(self) -> int:
         """What it adds to a transaction, in bytes."""
-        return len(self.order.new.raw) if self.order is not None and self.order.upload is None else 0
+        return self.order.size if self.order is not None else 0
 
 
 class Archive:
@@ -126,28 +128,35 @@ class Archive:
     # -- in the threads of those who ask ----------------------------------------------------------------------------
 
     def _keep(self, new: NewMail) -> tuple[Kept, ...]:
-        upload = self._write_ahead(new)
-        errand = _Errand(order=Order.of(new, upload))
+        written: dict[str, str] = {}
+        errand = _Errand()
         try:
+            self._write_ahead(new, written)
+            errand.order = Order.of(new, written)
             return self._wait(errand)
         finally:
             # a big mail that was there already; while its commit is open, an upload can be claimed still
-            if upload is not None and errand.done.is_set():
-                self._discard(upload)
+            if errand.order is None or errand.done.is_set():
+                self._discard(written.values())
 
-    def _write_ahead(self, new: NewMail) -> str | None:
-        if len(new.raw) <= uploads.PIECE:
-            return None
-        with told(self._database):
-            if uploads.is_there(self._database, bytes.fromhex(new.raw_sha256)):
-                return None
-            return uploads.write_ahead(self._database, new.raw)
+    def _write_ahead(self, new: NewMail, written: dict[str, str]) -> None:
+        """Write what is big, each mail once, and put down the uploads by SHA-256."""
+        mails = [new] if is_kept(new) else []
+        mails += [each for one in new.activities for each in one.attached]
+        big = SMALL if len(mails) > 1 and sum(len(each.raw) for each in mails) > MAX_BYTES else uploads.PIECE
+        for each in mails:
+            if len(each.raw) <= big or each.raw_sha256 in written:
+                continue
+            with told(self._database):
+                if not uploads.is_there(self._database, bytes.fromhex(each.raw_sha256)):
+                    written[each.raw_sha256] = uploads.write_ahead(self._database, each.raw)
 
-    def _discard(self, upload: str) -> None:
-        try:
-            uploads.discard(self._database, upload)
-        except Deferred as error:
-            events.store_trouble(self._database.kind, error)  # the sweep will find it
+    def _discard(self, written: Iterable[str]) -> None:
+        for upload in written:
+            try:
+                uploads.discard(self._database, upload)
+            except Deferred as error:
+                events.store_trouble(self._database.kind, error)  # the sweep will find it
 
     def _wait(self, errand: _Errand) -> tuple[Kept, ...]:
         with self._wake:

@@ -43,7 +43,7 @@ class _Receipt:
 
 def keep(connection: Connection, orders: Sequence[Order]) -> list[tuple[Kept, ...]]:
     """Write what is new of these mails, and say for each what became of its activities."""
-    slots = _slots(connection, orders)
+    slots = _slots(connection, [each for order in orders for each in order.all()])
     receipts = _find_receipts(connection, {slot.key for slot in slots})
     fresh = _give_receipts(connection, slots, receipts)
     if fresh:
@@ -51,9 +51,15 @@ def keep(connection: Connection, orders: Sequence[Order]) -> list[tuple[Kept, ..
         write_mails(connection, {slot.new.raw_sha256: slot.order for slot in reversed(fresh)}.values())
         _write_activities(connection, fresh)
         _touch_addresses(connection, fresh)
-    kept = {slot.ledger_id: _kept(slot, receipts[slot.key]) for slot in slots}
-    write_rows(connection, [_ledger_row(slot, kept[slot.ledger_id]) for slot in slots])
-    return [tuple(kept[ledger_id] for ledger_id in order.ledger_ids) for order in orders]
+    each_kept = {slot.ledger_id: _kept(slot, receipts[slot.key]) for slot in slots}
+    answers = [
+        _answer(ledger_id, attached, each_kept)
+        for order in orders
+        for ledger_id, attached in zip(order.ledger_ids, order.attached, strict=True)
+    ]
+    said = each_kept | {answer.ledger_id: answer for answer in answers}
+    write_rows(connection, [row for order in orders for each in order.all() for row in _ledger_rows(each, said)])
+    return [tuple(said[ledger_id] for ledger_id in order.ledger_ids) for order in orders]
 
 
 def met(connection: Connection, ref: RecordRef, identity: str) -> Reason | None:
@@ -83,6 +89,7 @@ def _slots(connection: Connection, orders: Sequence[Order]) -> list[Slot]:
         for new_activity, activity_id, ledger_id in zip(
             order.new.activities, order.activity_ids, order.ledger_ids, strict=True
         )
+        if new_activity.says_anything
     ]
 
 
@@ -153,21 +160,36 @@ def _kept(slot: Slot, found: _Receipt) -> Kept:
     return Kept(verdict=Verdict.DUPLICATE, reason=Reason.DELETED, ledger_id=slot.ledger_id, activity=None)
 
 
-def _ledger_row(slot: Slot, kept: Kept) -> Row:
-    return row_of(
-        LedgerEntry(
-            id=slot.ledger_id,
-            at=slot.new.received_at,
-            verdict=kept.verdict,
-            reason=kept.reason,
-            record=slot.activity.record,
-            relay=slot.new.relay,
-            queue_id=slot.new.queue_id,
-            author=slot.new.author,
-            message_id=slot.new.mail.message_id or None,
-            activity=kept.activity,
+def _answer(ledger_id: str, attached: Sequence[Order], each_kept: Mapping[str, Kept]) -> Kept:
+    """Say of a mail and what is attached to it what became of them together: see ``ports.Archive.keep``."""
+    ids = (ledger_id, *(number for order in attached for number in order.ledger_ids))
+    parts = [each_kept[number] for number in ids if number in each_kept]
+    activity_id = next((part.activity for part in parts if part.activity), None)
+    reason = Reason.DUPLICATE if activity_id else Reason.DELETED
+    if any(part.verdict is Verdict.KEPT for part in parts):
+        return Kept(verdict=Verdict.KEPT, reason=None, ledger_id=ledger_id, activity=activity_id)
+    return Kept(verdict=Verdict.DUPLICATE, reason=reason, ledger_id=ledger_id, activity=activity_id)
+
+
+def _ledger_rows(order: Order, said: Mapping[str, Kept]) -> list[Row]:
+    new = order.new
+    return [
+        row_of(
+            LedgerEntry(
+                id=ledger_id,
+                at=new.received_at,
+                verdict=said[ledger_id].verdict,
+                reason=said[ledger_id].reason,
+                record=one.record,
+                relay=new.relay,
+                queue_id=new.queue_id,
+                author=new.author or None,
+                message_id=new.mail.message_id or None,
+                activity=said[ledger_id].activity,
+            )
         )
-    )
+        for one, ledger_id in zip(new.activities, order.ledger_ids, strict=True)
+    ]
 
 
 # -- activities -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""Mails that come with others attached, under trouble: two relays at once, bytes written ahead, a failing store."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection
+
+from mailgate.domain.ledger import Verdict
+from mailgate.errors import Deferred, Reason
+from mailgate.store import tables, uploads
+from mailgate.store.archive import Archive
+from mailgate.store.database import Database, open_database
+from tests.contract.test_forwards import attached, forward
+from tests.store.seeding import count, rows, seed
+from tests.worlds import CAMPAIGN, CUSTOMER, WORLD, new_mail, ref
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def archives(database: Database, database_url: str) -> Iterator[list[Archive]]:
+    """Two processes on one store."""
+    seed(database, WORLD)
+    other = open_database(database_url, create=False, allow_unsafe=True)
+    made = [Archive(database), Archive(other)]
+    yield made
+    for archive in made:
+        archive.close()
+    other.close()
+
+
+def test_the_same_forward_by_two_relays_at_once_is_kept_once(database: Database, archives: list[Archive]) -> None:
+    mails = [attached(number) for number in range(20)]
+    both = (forward(*mails, says=False), forward(*reversed(mails), says=False, number=1001))
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(archives[n % 2].keep, both[n // 2 % 2]) for n in range(16)]
+        answers = [kept for each in asked for kept in each.result()]
+    assert [each.verdict for each in answers].count(Verdict.KEPT) == 1
+    for table in (tables.activity, tables.receipt, tables.mail, tables.reading):
+        assert count(database, table) == 20
+    assert count(database, tables.ledger) == 16 * 21
+
+
+def test_forwards_and_the_mails_in_them_pass_each_other(database: Database, archives: list[Archive]) -> None:
+    alone = [new_mail(attached(number).raw, to=[CUSTOMER, CAMPAIGN]) for number in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(archives[n % 2].keep, mail) for n, mail in enumerate(alone)]
+        asked += [
+            pool.submit(archives[n % 2].keep, forward(*(attached(m) for m in range(n, n + 10)), number=1000 + n))
+            for n in range(10)
+        ]
+        for each in asked:
+            each.result()
+    assert count(database, tables.activity) == 2 * 20 + 10
+    assert count(database, tables.mail) == 20 + 10
+
+
+def test_what_was_written_ahead_is_claimed_or_gone(database: Database, archives: list[Archive]) -> None:
+    big = [attached(number, body="x" * 2 * MIB) for number in (1, 1, 2)]
+    for says in (False, True, True):
+        archives[0].keep(forward(*big, says=says, size=7 * MIB))
+        assert count(database, tables.upload) == 0
+        claimed = {row["upload"] for row in rows(database, tables.mail)}
+        assert {row["upload"] for row in rows(database, tables.piece)} == claimed
+
+
+def test_what_would_fill_a_transaction_is_written_ahead_though_it_is_small(
+    archives: list[Archive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    ahead = uploads.write_ahead
+
+    def counted(database: Database, raw: bytes) -> str:
+        written.append(len(raw))
+        return ahead(database, raw)
+
+    monkeypatch.setattr(uploads, "write_ahead", counted)
+    archives[0].keep(forward(*(attached(number, body="x" * 100_000) for number in range(20)), says=False))
+    assert written == []
+    archives[0].keep(forward(*(attached(number, body="y" * 300_000) for number in range(20)), says=False))
+    assert len(written) == 20
+
+
+def test_nothing_is_kept_of_a_forward_where_a_part_of_it_can_not_be(
+    database: Database, archives: list[Archive]
+) -> None:
+    gone = replace(attached(2), activities=(replace(attached(2).activities[0], record=ref("campaign:gone")),))
+    with pytest.raises(Deferred):
+        archives[0].keep(forward(attached(1, body="x" * 2 * MIB), gone))
+    tables_of_it = (tables.activity, tables.mail, tables.receipt, tables.ledger, tables.piece, tables.upload)
+    assert [count(database, table) for table in tables_of_it] == [0] * 6
+
+
+def test_a_forward_whose_commit_was_not_heard_of_is_known_again(
+    database: Database, archives: list[Archive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = database.write
+    broken = [Deferred(Reason.STORE_DOWN)]
+
+    @contextmanager
+    def deaf() -> Iterator[Connection]:
+        with write() as connection:
+            yield connection
+        if broken:
+            raise broken.pop()
+
+    monkeypatch.setattr(database, "write", deaf)
+    (kept,) = archives[0].keep(forward(attached(1), attached(2), says=False))
+    assert kept.verdict is Verdict.KEPT
+    assert count(database, tables.activity) == 2
+    assert count(database, tables.ledger) == 3
