@@ -19,7 +19,7 @@ from typing import BinaryIO
 from mailgate.mime import frames, reader
 
 FACTOR = 8  # reading takes less than 6 times the size; what is mapped is more than what is used
-ROOM = 128 * 1024 * 1024
+ROOM = 384 * 1024 * 1024  # HTML of a few MiB takes hundreds: its elements are objects
 MAX_GROWTH = 64 * 1024 * 1024
 MAX_MAIL = 1024 * 1024 * 1024  # whatever ``smtp.max_size`` is
 MAX_QUESTION = 64
