@@ -18,7 +18,7 @@ their addresses, each once; what a style sheet or a font file would load counts 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import nh3
@@ -98,18 +98,20 @@ def sanitise(source: str, most_marks: int = MAX_MARKS) -> Sanitised:
         return Sanitised(text=text, links=tuple(links.in_text(text)), failed=True)
     run = markup.read(source)
     tokens = list(_hidden(run))
-    safe = _nh3("".join(_written(token) for token in tokens))
     read = plain.write(tokens, len(source))
-    return Sanitised(
-        html=(safe or "").lstrip("\ufeff").strip(),  # parsers drop it there, the next time
+    seen = Sanitised(
         text=read.text,
         links=(*read.links, *_beside(run)),
         mismatches=read.mismatches,
         cids=frozenset(_cids(tokens)),
         remote=len(_remote(run)),
-        failed=safe is None,
         marks=marks,
     )
+    bounded = "".join(map(_written, tokens))
+    del run, tokens, read  # nh3 takes as much again
+    safe = _nh3(bounded)
+    # parsers drop a mark of byte order at the start, the next time
+    return replace(seen, html=(safe or "").lstrip("\ufeff").strip(), failed=safe is None)
 
 
 def from_text(text: str) -> str:

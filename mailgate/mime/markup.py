@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
+from types import MappingProxyType
 
 MAX_DEPTH = 200
 MAX_FORMATS = 20
@@ -71,6 +72,7 @@ _BOGUS_END = re.compile(r">")
 _PICTURE = re.compile(r"<(?:image|img|feimage|source)(?=[\s/])([^<>]*+)", re.IGNORECASE)
 # Python converts no number of more than 4,300 digits; long before that it names no letter
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{100,}+;?")
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Token:
     name: str = ""
     text: str = ""
     closes: bool = False
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,9 @@ def read(html: str) -> Run:
 def unescaped(text: str) -> str:
     """Put letters in the place of character references; numbers of 100 digits and more become U+FFFD."""
     return unescape(_ENDLESS_NUMBER.sub("\ufffd", text))
+
+
+_CLOSING = {name: Token(name, closes=True) for name in KEPT}  # one for all
 
 
 class _Nest:
@@ -157,7 +162,7 @@ class _Nest:
             name = self._open.pop()
             self._count[name] -= 1
             self._formats -= name in _FORMATS
-            self.out.append(Token(name, closes=True))
+            self.out.append(_CLOSING[name])
 
     def _end_open(self, kinds: frozenset[str], fences: frozenset[str]) -> None:
         outermost = None
@@ -208,7 +213,7 @@ def _tag(html: str, tag: re.Match[str], endless: set[str]) -> tuple[Iterable[Tok
 def _element(tag: re.Match[str], name: str) -> Iterable[Token]:
     if name not in KEPT and name not in _NAMING:
         return ()
-    return (Token(name, closes=bool(tag["slash"]), attributes={} if tag["slash"] else _attributes(tag["rest"])),)
+    return (Token(name, closes=bool(tag["slash"]), attributes=_NONE if tag["slash"] else _attributes(tag["rest"])),)
 
 
 def _dropped(html: str, tag: re.Match[str], name: str, endless: set[str]) -> tuple[Iterable[Token], int]:
@@ -235,7 +240,9 @@ def _behind(html: str, name: str, start: int, endless: set[str]) -> tuple[int, i
     return (len(html), len(html)) if name in _RAW_TEXT else (start, start)
 
 
-def _attributes(rest: str) -> dict[str, str]:
+def _attributes(rest: str) -> Mapping[str, str]:
+    if not rest:
+        return _NONE
     attributes: dict[str, str] = {}
     for count, found in enumerate(_ATTRIBUTE.finditer(rest)):
         if count >= MAX_ATTRIBUTES:
