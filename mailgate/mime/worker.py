@@ -1,9 +1,9 @@
 """A process that reads mails for another one: ``python -m mailgate.mime.worker``, started by ``mailgate.reading``.
 
-It says that it is ready, then answers one question after another (``frames``) until its input ends, as it does when its parent
-dies. Before each mail it bounds its own memory: with ``FACTOR`` times the mail's size and ``ROOM`` on top a fault
-of ours, or a mail that we didn't think of, meets a ``MemoryError`` or dies, and nobody else does. When it has grown by
-``MAX_GROWTH`` it says so (``spent``), and its parent starts another.
+It says that it is ready, then answers one question after another (``frames``) until its input ends, as it does when
+its parent dies. Before each mail it bounds its own memory: with ``FACTOR`` times the mail's size and ``ROOM`` on top a
+fault of ours, or a mail that we didn't think of, meets a ``MemoryError`` or dies, and nobody else does. When it has
+grown by ``MAX_GROWTH`` it says so (``spent``), and its parent starts another.
 
 It knows no settings, opens no file and no socket, and prints nothing but its answers.
 """
