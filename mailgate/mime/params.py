@@ -29,7 +29,8 @@ _QUOTED = rb'"(?:[^"\\]|\\.)*+'
 _WITH_QUOTES_WITHIN = rb'"(?:[^";\\]|\\.|"(?!%b))*+"(?=%b)' % (_END, _END)
 _UNQUOTED = rb"(?:[^;\s]++|\s++(?!%b))*+" % _NEXT
 _PARAMETER = re.compile(
-    rb'(?:;\s*+|(?<![\s;])\s++|\A)([^\s=;"]++)\s*+=\s*+(%b"(?=%b)|%b|%b"?|%b)'
+    rb"(?:;\s*+|(?<![\s;])\s++|\A)(?=((?:file)?name[*0-9]*+\s*+=)?)"
+    rb'([^\s=;"]++)\s*+=\s*+(%b"(?=%b)|(?(1)%b|(?!))|%b"?|%b)'
     % (_QUOTED, _END, _WITH_QUOTES_WITHIN, _QUOTED, _UNQUOTED),
     re.DOTALL | re.IGNORECASE,
 )
@@ -73,7 +74,7 @@ def parse(raw: bytes) -> Value:
     for count, found in enumerate(_PARAMETER.finditer(raw)):
         if count >= MAX_PARAMETERS:
             break
-        name, said = found[1].decode("latin-1").lower(), _unquoted(found[2])
+        name, said = found[2].decode("latin-1").lower(), _unquoted(found[3])
         ambiguous = ambiguous or octets.get(name, said) != said
         octets.setdefault(name, said)
     value = head[1].decode("latin-1").lower() if head else ""

@@ -27,7 +27,11 @@ MAX_WRITTEN = 1000  # bytes of an address as it is written; the longest one has 
 HEADERS = frozenset({"from", "sender", "to", "cc", "bcc"})
 OF_ONE = frozenset({"from", "sender"})  # there are mails from several; hardly ever from one without an address
 
-_PIECE = re.compile(words.WORD + rb'|"((?:[^"\\]|\\.)*+)"|<([^<>]*+)>?|[^",;:<>()\\=]+|\\.|.', re.DOTALL)
+_PIECE = re.compile(
+    words.WORD
+    + rb'|"((?:[^"\\]|\\.)*+)"|<[^<>@]*+(?=<)|<([^<>]*+)>?|\[[^][<>(),;"\\\s]{1,99}\]|[^",;:<>()\\=[]+|\\.|.',
+    re.DOTALL,
+)
 _BRACKET = re.compile(words.WORD + rb'|\\.|["()]', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _SEPARATOR = re.compile(rb"[,;]")
@@ -66,6 +70,13 @@ class _Mailbox:
     bare: list[bytes] = field(default_factory=list)  # the same with them: an address without angle brackets
     angle: bytes | None = None
     comments: list[bytes] = field(default_factory=list)
+    at_angle: int = 0  # how many pieces stood before it
+
+    def cut(self) -> "_Mailbox":
+        """Start the next one, whose brackets follow without a comma, with the name that stands between."""
+        following = _Mailbox(self.phrase[self.at_angle :], self.bare[self.at_angle :])
+        del self.phrase[self.at_angle :], self.bare[self.at_angle :]
+        return following
 
     @property
     def name(self) -> bytes:
@@ -92,7 +103,7 @@ def _parties(header: str, value: bytes, charset: str) -> Iterator[Party]:
         for email, raw in _addresses(mailbox):
             name = text.line(words.decode(raw, charset).text, MAX_NAME)
             if header in OF_ONE and not email and mailbox.angle is None:
-                before = f"{before}{name}, "  # Muster, Anna <anna@example.test>
+                before = f"{before}{name}, "[:MAX_NAME]  # Muster, Anna <anna@example.test>
                 continue
             yield Party(header, email, text.line(before + name, MAX_NAME))
             before = ""
@@ -107,6 +118,8 @@ def _addresses(mailbox: _Mailbox) -> list[tuple[str, bytes]]:
     email = _folded(mailbox.angle)
     if email:
         return [(email, mailbox.name)]
+    if mailbox.angle.rstrip().endswith(b":;"):
+        return []  # <undisclosed-recipients:;>
     several = [_folded(each) for each in _SEPARATOR.split(mailbox.angle) if each.strip()]
     if several and all(several):
         return [(each, b"") for each in several] if len(several) > 1 else [(several[0], mailbox.name)]
@@ -118,15 +131,17 @@ def _without_angle(mailbox: _Mailbox) -> list[tuple[str, bytes]]:
     email = _bare(outside)
     if email:
         return [(email, b" ".join(mailbox.comments))]
-    written = outside.split()
-    if len(written) > 1 and all(b"@" in each for each in written) and all(map(_bare, written)):
+    unquoted = b" ".join(each for each in mailbox.bare if not each.startswith(b'"'))
+    written = unquoted.split()
+    if len(written) > 1 and b'"' not in outside and all(map(_bare, written)):
         return [(_bare(each), b"") for each in written]
     # "Anna Muster anna@example.test", or the other way round, as some programs write it
-    for one, rest in ((written[-1:], written[:-1]), (written[:1], written[1:])):
-        email = _bare(one[0]) if one and not any(b"@" in each for each in rest) else ""
-        if email:
-            return [(email, b" ".join(rest).strip(b'"'))]
-    return [("", mailbox.name)]
+    one = [each for each in written if b"@" in each]
+    email = _bare(one[0]) if len(one) == 1 else ""
+    if not email:
+        return [("", mailbox.name)]
+    before, _, after = b"".join(mailbox.phrase).rpartition(one[0])
+    return [(email, b"%b %b" % (before, after))]
 
 
 def _bare(written: bytes) -> str:
@@ -146,7 +161,7 @@ def _folded(written: bytes) -> str:
         return ""
     written = _ROUTE.sub(b"", _uncommented(written))
     head, quote, tail = written.rpartition(b'"')
-    told = words.decode(head + quote + _AROUND.sub(rb"\1", tail)).text.strip().rstrip(",;")
+    told = words.decode(head + quote + _AROUND.sub(rb"\1", tail)).text.strip().rstrip(",;:")
     if told[:7].lower() == "mailto:":
         told = told[7:]
     local, _, domain = told.rpartition("@")
@@ -188,10 +203,11 @@ def _mailboxes(value: bytes) -> Iterator[_Mailbox]:
         assert piece is not None  # noqa: S101 - its last alternative takes any octet
         position = piece.end()
         if piece[0] in {b",", b";", b":"} or (piece[2] is not None and mailbox.angle):
+            following = mailbox.cut() if piece[2] is not None else _Mailbox()
             if mailbox and (piece[0] != b":" or mailbox.angle is not None or b"@" in mailbox.outside):
                 yield mailbox
                 empty = False
-            mailbox = _Mailbox()
+            mailbox = following
         _take(mailbox, piece)
     if mailbox or (empty and mailbox.comments and b":" not in value):  # (somebody)
         yield mailbox
@@ -200,9 +216,13 @@ def _mailboxes(value: bytes) -> Iterator[_Mailbox]:
 def _take(mailbox: _Mailbox, piece: re.Match[bytes]) -> None:
     if piece[2] is not None:
         mailbox.angle = piece[2].strip() or mailbox.angle
+        mailbox.at_angle = len(mailbox.bare)
     elif piece[1] is not None:
         mailbox.phrase.append(_QUOTED_PAIR.sub(rb"\1", piece[1]))
         mailbox.bare.append(piece[0])
+    elif piece[0].startswith(b"<"):  # a second one follows
+        mailbox.phrase.append(piece[0][1:])
+        mailbox.bare.append(piece[0][1:])
     elif piece[0] not in {b",", b";", b":", b'"', b">"}:
         mailbox.phrase.append(_QUOTED_PAIR.sub(rb"\1", piece[0]) if piece[0].startswith(b"\\") else piece[0])
         mailbox.bare.append(piece[0])

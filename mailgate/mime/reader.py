@@ -28,6 +28,7 @@ from mailgate.mime import (
     links,
     notes,
     opening,
+    params,
     parties,
     sealed,
     sniffing,
@@ -116,7 +117,7 @@ def _header(head: Fields, said: Notes) -> Mail:
     if date and sent_at is None:
         said.add(notes.DATE_ABSURD, "The mail's date can't be read.")
     return Mail(
-        subject=_subject(head.first("subject"), said),
+        subject=_subject(head, said),
         sent_at=sent_at,
         message_id=_message_id(head.first("message-id")),
         parties=people,
@@ -130,8 +131,8 @@ def _message_id(value: bytes) -> str:
     return text.line(angle[0] if angle else told, MAX_MESSAGE_ID)
 
 
-def _subject(value: bytes, said: Notes) -> str:
-    decoded = words.decode(value)
+def _subject(head: Fields, said: Notes) -> str:
+    decoded = words.decode(head.first("subject"), params.parse(head.first("content-type")).token("charset"))
     if decoded.guessed:
         said.add(notes.CHARSET_GUESSED, "The subject's charset is not said, or not the one that is said.")
     return text.line(decoded.text)

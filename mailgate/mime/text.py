@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailgate.mime import guessing
+from mailgate.mime import guessing, japanese
 
 MAX_LINE = 4000
 FEW = 10  # one letter in so many
@@ -38,6 +38,18 @@ _MEANT = {
     "us-ascii": "ascii",
     "big5": "big5hkscs",
     "cp-850": "cp850",
+    "dos-850": "cp850",
+    "cp-1250": "cp1250",
+    "cp-1251": "cp1251",
+    "cp-1252": "cp1252",
+    "win-1250": "cp1250",
+    "win-1251": "cp1251",
+    "win1250": "cp1250",
+    "win1251": "cp1251",
+    "windows-cp1251": "cp1251",
+    "x-cp1250": "cp1250",
+    "x-cp1251": "cp1251",
+    "x-cp1252": "cp1252",
     "euc-kr": "cp949",
     "gb2312": "gb18030",
     "gbk": "gb18030",
@@ -52,12 +64,18 @@ _MEANT = {
     "iso-8859-8-e": "iso8859-8",
     "latin1": "cp1252",
     "macintosh": "mac-roman",
+    "x-mac-ce": "mac-latin2",
+    "x-mac-cyrillic": "mac-cyrillic",
     "x-mac-roman": "mac-roman",
     "shift_jis": "cp932",
     "shift-jis": "cp932",
     "sjis": "cp932",
     "x-sjis": "cp932",
+    "windows-31j": "cp932",
+    "x-big5": "big5hkscs",
+    "x-euc-jp": "euc-jp",
     "unicode-1-1-utf-7": "utf-7",
+    "x-unicode-1-1-utf-7": "utf-7",
     "utf8mb4": "utf-8",
     "windows-874": "cp874",
     "tis-620": "cp874",
@@ -166,8 +184,8 @@ def _ordered(octets: bytes, codec: str | None) -> str | None:
     mark = _MARKS.get(codec or "")
     if mark is None or octets.startswith(mark):
         return codec
-    start = octets[:2000]
-    return f"{codec}-be" if start[::2].count(0) > start[1::2].count(0) else f"{codec}-le"
+    start, width = octets[:2000], 4 if codec == "utf-32" else 2
+    return f"{codec}-be" if start[::width].count(0) > start[width - 1 :: width].count(0) else f"{codec}-le"
 
 
 def _declared(octets: bytes, codec: str) -> str | None:
@@ -175,8 +193,13 @@ def _declared(octets: bytes, codec: str) -> str | None:
         return None
     text = _strictly(octets, codec)
     if text is None and codec == "iso2022_jp":
-        return _strictly(octets, "iso2022_jp_ext")
-    return text
+        return _japanese(octets)
+    return japanese.euc(octets) if text is None and codec == "euc_jp" else text
+
+
+def _japanese(octets: bytes) -> str | None:
+    text = _strictly(octets, "iso2022_jp_ext")
+    return japanese.iso_2022(octets) if text is None else text
 
 
 def _strictly(octets: bytes, codec: str) -> str | None:
@@ -189,9 +212,9 @@ def _strictly(octets: bytes, codec: str) -> str | None:
 
 def _guess(octets: bytes, codec: str | None) -> Decoded:
     if _looks_japanese(octets):
-        japanese = _strictly(octets, "iso2022_jp_ext")
-        if japanese is not None:
-            return Decoded(clean(japanese), guessed=True)
+        told = _japanese(octets)
+        if told is not None:
+            return Decoded(clean(told), guessed=True)
     several = codec in _SEVERAL_BYTES
     if octets.isascii() and not several:
         return Decoded(clean(octets.decode("ascii")))

@@ -168,22 +168,6 @@ APART: dict[tuple[str, str], tuple[set[str], str]] = {
     ("compat32", f"{_ENMIME}/mime-bad-8bit-filename.raw"): ({"documents"}, "octets in a name are lost"),
     ("compat32", f"{_MIKEL}/rfc6532/utf8_headers.eml"): ({"subject", "from", "to"}, "UTF-8 in headers is not read"),
     ("default", f"{_MIKEL}/rfc6532/utf8_headers.eml"): ({"from", "to"}, "domains beyond ASCII are none"),
-    ("compat32", f"{_MIKEL}/rfc2822/example10.eml"): (
-        {"from", "to"},
-        "comments inside of addresses (obsolete) are names here",
-    ),
-    ("default", f"{_MIKEL}/rfc2822/example10.eml"): (
-        {"from", "to"},
-        "comments inside of addresses (obsolete) are names here",
-    ),
-    ("compat32", f"{_MIKEL}/rfc2822/example11.eml"): (
-        {"to"},
-        "routes and spaces in addresses (obsolete) are names here",
-    ),
-    ("default", f"{_MIKEL}/rfc2822/example11.eml"): (
-        {"to"},
-        "routes and spaces in addresses (obsolete) are names here",
-    ),
     ("compat32", f"{_MIME4J}/russian-headers.msg"): ({"text"}, "a text sent as attachment is shown"),
     ("fast", f"{_MIME4J}/russian-headers.msg"): ({"documents"}, "an encoded word as a name is not read"),
     ("default", "spamscope/tests/mails/mail_test_9"): ({"subject"}, "letters split over encoded words are lost"),

@@ -99,3 +99,20 @@ def test_hostile_values_take_no_time(raw: bytes) -> None:
     started = perf_counter()
     params.parse(raw)
     assert perf_counter() - started < 2  # a few milliseconds, where it is linear
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'x; boundary="AAA" "; boundary=BBB"',
+        b'x; boundary="AAA" "junk"',
+        b'x; boundary="AAA"junk"',
+        b'x; boundary="AAA" (never closed',
+        b'x; flag; boundary="AAA"',
+        b'x;; boundary="AAA"; flag',
+        b'x; =v; boundary="AAA"',
+        b'x; y=see(note; boundary="AAA"',
+    ],
+)
+def test_a_boundary_ends_with_its_quotes(raw: bytes) -> None:
+    assert params.parse(raw).parameter("boundary") == "AAA"

@@ -38,6 +38,11 @@ PNG = part("image/png")
 HTML = part("text/html", "<p>html</p>")
 
 
+def test_a_subject_that_says_no_charset_is_in_that_of_the_body() -> None:
+    raw = "Content-Type: text/plain; charset=koi8-r\r\nSubject: Привет\r\n\r\n".encode("koi8-r")
+    assert mime.read(raw).subject == "Привет"
+
+
 @pytest.mark.parametrize(
     ("raw", "text", "html", "documents"),
     [

@@ -37,6 +37,27 @@ def test_a_header_value_is_decoded(value: bytes, expected: str) -> None:
     assert words.decode(value).text == expected
 
 
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        (b"=?x-cp1251?Q?=CF?=", "П"),
+        (b"=?win-1251?Q?=CF?=", "П"),
+        (b"=?dos-850?Q?=81?=", "ü"),
+        (b"=?x-mac-cyrillic?Q?=80?=", "А"),  # noqa: RUF001 - Cyrillic
+        (b"=?x-mac-ce?Q?=8A?=", "ä"),
+        (b"=?windows-31j?B?h0A=?=", "①"),
+        (b"=?x-big5?B?pKSk5Q==?=", "中文"),
+        (b"=?x-euc-jp?B?xvzL3A==?=", "日本"),
+        (b"=?x-unicode-1-1-utf-7?Q?+APw-?=", "ü"),
+        (b"=?iso-UTF-8?Q?=C3=BC?=", "ü"),
+        (b'=?"utf-8"?Q?=C3=BC?=', "ü"),
+        (b"=?utf-32?B?AACP2QAATl8AAE4N?=", "这也不"),
+    ],
+)
+def test_odd_labels_of_charsets_are_understood(word: bytes, expected: str) -> None:
+    assert words.decode(word).text == expected
+
+
 def test_raw_letters_that_are_no_utf8_are_a_guess() -> None:
     decoded = words.decode("für".encode("latin-1"))
     assert (decoded.text, decoded.guessed) == ("für", True)
