@@ -97,6 +97,7 @@ class Bodies:
     text: list[Piece] = field(default_factory=list)
     html: list[Piece] = field(default_factory=list)
     documents: list[Piece] = field(default_factory=list)
+    long: list[Piece] = field(default_factory=list)  # bodies that are documents too, as they are too long to be shown
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from mailgate.mime.markup import Run, Token
 from mailgate.mime.mismatch import Mismatch
 
 MAX_HTML = 10 * 1024 * 1024
-MAX_MARKS = 200_000  # "<" and "&": each costs some twenty microseconds
+MAX_MARKS = 100_000  # "<" and "&": each costs some twenty microseconds
 MAX_RUN = 2000  # letters of text that nh3 gets at once
 MAX_VALUE = 10_000  # letters of an attribute; longer ones are left out
 

@@ -16,6 +16,7 @@ EXECUTABLE = "executable"
 ENCRYPTED = "encrypted"
 SIGNED = "signed"
 TNEF = "tnef"
+BODY_TOO_LONG = "body_too_long"
 INLINE_FORWARD = "inline_forward"
 
 

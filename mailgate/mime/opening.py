@@ -1,6 +1,7 @@
 """What stands inside parts: the files of a winmail.dat, the mail in a signed envelope, files uuencoded in a text.
 
 ``opened`` puts what it finds behind the document that it was found in, which stays, and files from texts at the end.
+Last come bodies that are too long to be shown whole: together with those before them over ``MAX_SHOWN`` octets.
 The body of a winmail.dat is shown where the mail has no text of its own, for it is the same text; that of a signed
 envelope always, at its place, for it is another one. A file that was signed (an invoice, say), not a mail, is
 listed without its envelope too. Archives are never opened. The order is fixed: ``document`` counts as ``read`` does.
@@ -21,6 +22,7 @@ SIGNED = "multipart/signed"
 MAX_DEPTH = 3
 MAX_TNEF = 20
 MAX_RTF_TNEF = 2
+MAX_SHOWN = 10 * 1024 * 1024
 
 _BLANK = b" \t\r\n\0\xa0\xc2"  # with the spaces that don't break, of both charsets
 _ENTITY = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
@@ -91,6 +93,7 @@ def opened(chosen: Bodies, said: Notes) -> Bodies:
         piece, depth = state.waiting.pop()
         _open(piece, state, depth)
     _take_out_uuencoded(state.found)
+    _list_long(state.found)
     return state.found
 
 
@@ -178,3 +181,14 @@ def _take_out_uuencoded(found: Bodies) -> None:
             found.documents.extend(files)
     for pieces in (found.text, found.html):
         pieces[:] = [rests.get(id(piece), piece) for piece in pieces]
+
+
+def _list_long(found: Bodies) -> None:
+    room = MAX_SHOWN
+    for piece in {id(piece): piece for piece in (*found.text, *found.html)}.values():
+        size = len(piece.content)
+        if size > room:
+            found.long.append(piece)
+            found.documents.append(piece)
+        else:
+            room -= size

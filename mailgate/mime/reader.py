@@ -46,6 +46,7 @@ MAX_TYPE = 200
 MAX_MESSAGE_ID = 512  # letters of four bytes too: PostgreSQL has 2,704 bytes for a row of an index
 MAX_ATTACHED_HEADER = 64 * 1024
 MAX_SUBJECT_NAME = 120
+EXCERPT = 256 * 1024  # octets shown of a body that is too long; a letter that it cuts in two becomes U+FFFD
 MAX_CONTENT_ID = 1000
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")  # some programs send them as octet-stream
 MAX_ORIGINAL = 300  # of each thing said of a forwarded mail
@@ -178,9 +179,8 @@ class _Shown:
 
 
 def _joined(bodies_as_html: list[_Shown]) -> str:
-    """Join bodies as HTML; "" where all of them are plain text, or where much is."""
-    plain = [body.text for body in bodies_as_html if body.html is None]
-    if len(plain) == len(bodies_as_html) or sum(map(len, plain)) > html.MAX_HTML:
+    """Join bodies as HTML; "" where all of them are plain text."""
+    if all(body.html is None for body in bodies_as_html):
         return ""
     return "\n".join(html.from_text(body.text) if body.html is None else body.html for body in bodies_as_html)
 
@@ -189,20 +189,24 @@ def _bodies(chosen: Bodies, said: Notes) -> dict[int, _Shown]:
     """Read each body once, by the identity of its leaf; plain ones first, for their links come first."""
     shown: dict[int, _Shown] = {}
     most_marks = html.MAX_MARKS  # one allowance for the whole mail
+    long = {id(leaf) for leaf in chosen.long}
     for leaf in (*chosen.text, *chosen.html):
         if id(leaf) not in shown:
-            shown[id(leaf)] = body = _shown(leaf, said, most_marks)
+            shown[id(leaf)] = body = _shown(leaf, said, most_marks, is_long=id(leaf) in long)
             most_marks -= body.marks
     return shown
 
 
-def _shown(leaf: Piece, said: Notes, most_marks: int) -> _Shown:
+def _shown(leaf: Piece, said: Notes, most_marks: int, *, is_long: bool) -> _Shown:
     content = leaf.content
+    if is_long:
+        said.add(notes.BODY_TOO_LONG, f"A body has {len(content)} bytes: it begins here, the whole is a document.")
+        content = content[:EXCERPT]
     if leaf.media != HTML:
         content = _with_lf(content)
     decoded = text.decode(content, leaf.parameter("charset") or _meta_charset(leaf, content))
     del content  # a big body is held as few times as can be
-    if decoded.guessed:
+    if decoded.guessed and not is_long:  # the cut may go through a letter
         said.add(notes.CHARSET_GUESSED, "A body's charset is not said, or not the one that is said.")
     if leaf.media != HTML:
         body = _lines(leaf, decoded.text.replace("\r\n", "\n").replace("\r", "\n"))

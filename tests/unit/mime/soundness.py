@@ -9,7 +9,7 @@ from mailgate.domain.mail import Mail
 CODES = {
     *("unreadable", "defects", "charset_guessed", "ambiguous_structure", "header_too_large", "date_absurd"),
     *("remote_images", "too_many_links", "link_mismatch", "type_mismatch", "executable", "encrypted", "signed", "tnef"),
-    "inline_forward",
+    *("inline_forward", "body_too_long"),
 }
 _TAG = re.compile(r"""<(?:[^"'>]|"[^"]*"|'[^']*')*>?""")
 LOADS = ("<script", "javascript:", "onerror=", "onload=", 'src="http', "src='http", "<iframe", "<style", "url(http")

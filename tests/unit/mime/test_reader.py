@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mailgate import mime
 from mailgate.domain.mail import Document, Mail
-from mailgate.mime import bodies
+from mailgate.mime import bodies, opening, reader
 from tests.unit.mime.soundness import faults
 
 HEAD = b"From: anna@haus.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
@@ -272,3 +272,22 @@ def test_a_mail_with_bytes_changed_or_cut_out_is_read(data: st.DataObject) -> No
     mail = mime.read(bytes(raw))
     assert faults(mail) == []
     assert "unreadable" not in codes(mail)
+
+
+def test_a_body_that_is_too_long_begins_in_the_text_and_is_a_document_as_a_whole() -> None:
+    letters = b"0123456789abcde\n" * (opening.MAX_SHOWN // 16 + 1)
+    raw = b"Subject: long\r\nContent-Type: text/plain\r\n\r\n" + letters
+    mail = mime.read(raw)
+    assert len(mail.text) == reader.EXCERPT
+    assert letters.decode().startswith(mail.text)
+    assert [(one.name, one.size) for one in mail.documents] == [("document-1.txt", len(letters))]
+    assert mime.document(raw, 1) == letters
+    assert [note.code for note in mail.notes] == ["body_too_long"]
+
+
+def test_bodies_share_one_allowance() -> None:
+    half = b"x" * (opening.MAX_SHOWN * 2 // 3)
+    parts = b"".join(b"--m\r\n\r\n" + part + b"\r\n" for part in (half, half, b"end"))
+    mail = mime.read(b"Content-Type: multipart/mixed; boundary=m\r\n\r\n" + parts + b"--m--\r\n")
+    assert len(mail.text) == len(half) + reader.EXCERPT + len("end") + 2 * len("\n\n")
+    assert [one.size for one in mail.documents] == [len(half)]
