@@ -43,7 +43,8 @@ _ENDINGS = {
     "message/disposition-notification": ".txt",
 }
 _ODD = re.compile(r'[<>:"|?*\ufffd]')
-_MARKS = re.compile("[\u200b-\u200f\u061c\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]+")
+_MARKS = re.compile("[\u00ad\u200b-\u200f\u061c\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]")
 _PATH = re.compile(r"^\s*(?:[/~.]|[A-Za-z]:)|/\.{1,2}/|/\s*$")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
 
@@ -83,7 +84,7 @@ def safe(declared: str) -> str:
     declared = declared[-8000:] if len(declared) > 8000 else declared  # noqa: PLR2004 - the ending stands at the end
     name = declared.rpartition("\\")[2]
     name = name.rpartition("/")[2] if _PATH.search(name) else name.replace("/", "_")
-    name = text.line(_MARKS.sub("", name), len(declared) + 1)
+    name = text.clean(_CONTROLS.sub(" ", _MARKS.sub("", name)))
     name = _ODD.sub("_", unicodedata.normalize("NFC", name)).strip(" ").rstrip(". ")
     if not name.strip("._ "):
         return ""

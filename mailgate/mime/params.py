@@ -27,7 +27,7 @@ _NEXT = (
 _END = rb"(?:\s*+(?:[;(]|\Z)|\s++%b)" % _NEXT
 _QUOTED = rb'"(?:[^"\\]|\\.)*+'
 _WITH_QUOTES_WITHIN = rb'"(?:[^";\\]|\\.|"(?!%b))*+"(?=%b)' % (_END, _END)
-_UNQUOTED = rb"(?:[^;\s]++|\s++(?!%b))*+" % _NEXT
+_UNQUOTED = rb"(?:%b|[^;\s]|\s++(?!%b))*+" % (words.WORD, _NEXT)
 _PARAMETER = re.compile(
     rb"(?:;\s*+|(?<![\s;])\s++|\A)(?=((?:file)?name[*0-9]*+\s*+=)?)"
     rb'([^\s=;"]++)\s*+=\s*+(%b"(?=%b)|(?(1)%b|(?!))|%b"?|%b)'

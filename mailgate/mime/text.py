@@ -37,19 +37,6 @@ _MEANT = {
     "ascii": "ascii",
     "us-ascii": "ascii",
     "big5": "big5hkscs",
-    "cp-850": "cp850",
-    "dos-850": "cp850",
-    "cp-1250": "cp1250",
-    "cp-1251": "cp1251",
-    "cp-1252": "cp1252",
-    "win-1250": "cp1250",
-    "win-1251": "cp1251",
-    "win1250": "cp1250",
-    "win1251": "cp1251",
-    "windows-cp1251": "cp1251",
-    "x-cp1250": "cp1250",
-    "x-cp1251": "cp1251",
-    "x-cp1252": "cp1252",
     "euc-kr": "cp949",
     "gb2312": "gb18030",
     "gbk": "gb18030",
@@ -63,6 +50,22 @@ _MEANT = {
     "iso-8859-8-i": "iso8859-8",
     "iso-8859-8-e": "iso8859-8",
     "latin1": "cp1252",
+    "iso-2022-jp-ms": "iso2022_jp",
+    "junet": "iso2022_jp",
+    "koi8": "koi8-r",
+    "koi8-ru": "koi8-u",
+    "koi8r": "koi8-r",
+    "koi8u": "koi8-u",
+    "ms-kanji": "cp932",
+    "windows-31j": "cp932",
+    "windows31j": "cp932",
+    "big5-eten": "big5hkscs",
+    "cn-big5": "big5hkscs",
+    "csgb2312": "gb18030",
+    "gb_2312-80": "gb18030",
+    "cseuckr": "cp949",
+    "ks_c_5601-1989": "cp949",
+    "ksc-5601": "cp949",
     "macintosh": "mac-roman",
     "x-mac-ce": "mac-latin2",
     "x-mac-cyrillic": "mac-cyrillic",
@@ -70,17 +73,22 @@ _MEANT = {
     "shift_jis": "cp932",
     "shift-jis": "cp932",
     "sjis": "cp932",
-    "x-sjis": "cp932",
-    "windows-31j": "cp932",
-    "x-big5": "big5hkscs",
-    "x-euc-jp": "euc-jp",
     "unicode-1-1-utf-7": "utf-7",
-    "x-unicode-1-1-utf-7": "utf-7",
     "utf8mb4": "utf-8",
-    "windows-874": "cp874",
     "tis-620": "cp874",
-    "x-gbk": "gb18030",
 }
+_NUMBERED = re.compile(r"(?:ms|win|windows|cp|ibm|dos)[-_]?(?:cp)?-?([0-9]{3,5})")  # code pages of Windows
+_PAGES = {
+    "932": "cp932",
+    "936": "gb18030",
+    "950": "big5hkscs",
+    "50220": "iso2022_jp",
+    "50221": "iso2022_jp",
+    "50222": "iso2022_jp",
+    "51932": "euc-jp",
+    "65001": "utf-8",
+}
+_LATIN = re.compile(r"iso[-_]?8859[-_]?([0-9]{1,2})")
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_8_sig"}
 )
@@ -161,7 +169,27 @@ def _codec(label: str | None) -> str | None:
     wanted = (label or "").strip(" \t\"'").lower()
     if not _LABEL.fullmatch(wanted):
         return None
-    meant = _MEANT.get(wanted, wanted)
+    for meant in (_MEANT.get(wanted, wanted), _meant(wanted.removeprefix("x-"))):
+        codec = _known(meant)
+        if codec:
+            return codec
+    return None
+
+
+def _meant(label: str) -> str:
+    """Guess what a label means that no list has."""
+    numbered, latin = _NUMBERED.fullmatch(label), _LATIN.fullmatch(label)
+    if numbered:
+        return _PAGES.get(numbered[1], f"cp{numbered[1]}")
+    if latin:
+        return f"iso8859-{latin[1]}"
+    if "utf-8" in label or "utf8" in label:
+        return "utf-8"
+    return _MEANT.get(label, label)
+
+
+def _known(meant: str) -> str | None:
+    """Name the codec, if it is one of a charset."""
     try:
         codec = codecs.lookup(meant).name
         b"".decode(codec)  # refuses what is no charset, such as zlib or hex

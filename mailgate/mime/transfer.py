@@ -9,6 +9,7 @@ from binascii import Error, a2b_qp, a2b_uu
 
 from mailgate.mime import words
 
+_COMMENT = re.compile(rb"\([^()]*+\)?")
 _TOKEN = re.compile(rb"[A-Za-z0-9-]+")
 _UUENCODE = frozenset({b"uuencode", b"x-uuencode", b"uue", b"x-uue"})
 _PLAIN_TEXT = re.compile(rb"\s*+(?:[A-Za-z]{1,30}+[,.:]?[ \t]++[A-Za-z]|[!-*,.:;<>?@-]{1,9}+[ \t]++[A-Za-z0-9])")
@@ -18,7 +19,7 @@ _BEGIN = re.compile(rb"^begin [0-7]{3,4} ?([^\r\n]*)\r?\n", re.MULTILINE)
 
 def decode(octets: bytes, encoding: bytes) -> bytes:
     """Decode content by the value of its Content-Transfer-Encoding."""
-    token = _TOKEN.search(encoding)
+    token = _TOKEN.search(_COMMENT.sub(b" ", encoding))
     name = token[0].lower() if token else b""
     if name == b"base64":
         return octets if _PLAIN_TEXT.match(octets) else words.base64(octets)

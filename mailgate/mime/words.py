@@ -17,7 +17,11 @@ _PAYLOAD = rb"(?:[^?=\r\n]|=(?!\?(?!=))|\?(?!=))*+"
 WORD = rb"=\?[^?*\s]{1,60}(?:\*[^?\s]{0,60})?\?[bBqQ]\?" + _PAYLOAD + rb"\?="
 _WORD = re.compile(rb"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?([bBqQ])\?(" + _PAYLOAD + rb")\?=")
 _FOLD = re.compile(rb"(?:\r\n|\n|\r)[ \t]?")
-_NO_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
+_NO_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+PADDED_PART = 32  # bytes per padding sign, at least, where every line has padding
+MAX_ODD = 64 * 1024
+_LETTERS = re.compile(rb"[A-Za-z0-9+/=\r\n]*+")
+_PADDING = re.compile(rb"=++[\r\n]*+")
 
 # one run of a header value: the label of its encoded words (None: bare octets), and its octets
 Run = tuple[bytes | None, bytes]
@@ -29,8 +33,19 @@ def unfold(value: bytes) -> bytes:
 
 
 def base64(octets: bytes) -> bytes:
-    """Decode base64 as readers do: foreign characters are skipped, padding may be missing, the first one ends it."""
-    letters = octets.translate(None, _NO_BASE64).partition(b"=")[0]
+    """Decode base64 as readers do: foreign characters are skipped, padding may be missing.
+
+    Padding ends it, unless nothing but base64 follows: some programs pad every line.
+    """
+    end = octets.find(b"=") + 1
+    padded = octets.count(b"=") * PADDED_PART <= max(len(octets), MAX_ODD)  # more would be many tiny parts
+    if end and padded and _LETTERS.fullmatch(octets, end) and octets[end:].strip(b"=\r\n"):
+        return b"".join(map(_unit, _PADDING.split(octets)))
+    return _unit(octets[:end] if end else octets)
+
+
+def _unit(octets: bytes) -> bytes:
+    letters = octets.translate(None, _NO_BASE64)
     if len(letters) % 4 == 1:
         letters = letters[:-1]  # six bits make no byte
     try:

@@ -28,6 +28,8 @@ from mailgate.mime.names import Names
         ("..", ""),
         ("...", ""),
         ("   ", ""),
+        ("a  b.txt", "a  b.txt"),
+        ("a\u00adb.txt", "ab.txt"),
         ("a/", ""),
         ("Rechnung 12/2026.pdf", "Rechnung 12_2026.pdf"),
         ("und/oder", "und_oder"),

@@ -43,6 +43,7 @@ from mailgate.mime import params
         (b"x; name*1*=utf-8''%C3; name*2*=%BC", "x", "ü"),
         (b"x; name*1=b; name=a", "x", "a"),
         (b"x; name*=utf-8'%C3%BC", "x", "ü"),
+        (b"x; name==?utf-8?Q?a; b;=C3=BC.pdf?=; size=1", "x", "a; b;ü.pdf"),
         (b"x; name*=it's%20me", "x", "it's me"),
         (b"x; name*==?utf-8?Q?=C3=BC?=", "x", "ü"),
         (b"x; name*=''=?utf-8?Q?=C3=BC?=", "x", "ü"),
