@@ -1,23 +1,31 @@
 """Mails that come with others attached, under trouble: two relays at once, bytes written ahead, a failing store."""
 
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from mailgate.domain.activity import NewMail
 from mailgate.domain.ledger import Verdict
 from mailgate.errors import Deferred, Reason
 from mailgate.store import tables, uploads
-from mailgate.store.archive import Archive
+from mailgate.store.archive import Archive, raw_bytes
 from mailgate.store.database import Database, open_database
 from tests.contract.test_forwards import attached, forward
+from tests.store.forwarder import IN_EACH, forward_of
 from tests.store.seeding import count, rows, seed
 from tests.worlds import CAMPAIGN, CUSTOMER, WORLD, new_mail, ref
 
 MIB = 1 << 20
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -112,3 +120,31 @@ def test_a_forward_whose_commit_was_not_heard_of_is_known_again(
     assert kept.verdict is Verdict.KEPT
     assert count(database, tables.activity) == 2
     assert count(database, tables.ledger) == 3
+
+
+def test_of_a_forward_that_was_under_way_when_the_process_was_killed_all_is_there_or_nothing(
+    database: Database, database_url: str
+) -> None:
+    seed(database, WORLD)
+    told: list[int] = []
+    for turn, wanted in enumerate((1, 13, 31)):
+        command = [sys.executable, "-m", "tests.store.forwarder", database_url, str(1_000_000 * (turn + 1))]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            told += [int(line) for line in islice(process.stdout, wanted)]
+            process.send_signal(signal.SIGKILL)
+            told += [int(line) for line in process.stdout if line.endswith("\n")]
+        assert process.returncode == -signal.SIGKILL
+    with database.read() as connection:
+        kept = {raw_bytes(connection, sha256) for sha256 in connection.scalars(select(tables.mail.c.sha256))}
+    lost = [number for number in told if not {each.raw for each in _in(forward_of(number))} <= kept]
+    assert lost == []
+    forwards = len(kept) // IN_EACH
+    assert len(kept) == forwards * IN_EACH
+    for table in (tables.activity, tables.receipt):
+        assert count(database, table) == len(kept)
+    assert count(database, tables.ledger) == len(kept) + forwards
+
+
+def _in(cover: NewMail) -> Sequence[NewMail]:
+    return cover.activities[0].attached
