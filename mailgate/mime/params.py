@@ -101,9 +101,12 @@ def _extended(value: bytes) -> str:
         encoded = rest  # one tick is missing
     elif not second:
         charset, encoded = b"", value
-    if b"=?" in encoded:
-        return words.decode(encoded).text
-    return text.decode(unquote_to_bytes(encoded), charset.decode("latin-1") or None).text
+    return _decoded(unquote_to_bytes(encoded), charset.decode("latin-1"))
+
+
+def _decoded(octets: bytes, charset: str) -> str:
+    # some programs put an encoded word into it all the same
+    return text.decode(octets, charset).text if charset and b"=?" not in octets else words.decode(octets, charset).text
 
 
 def _pieces(name: str, octets: Mapping[str, bytes], first: int) -> str:
@@ -123,4 +126,4 @@ def _pieces(name: str, octets: Mapping[str, bytes], first: int) -> str:
         else:
             break
     whole = b"".join(joined)
-    return text.decode(whole, charset).text if charset else words.decode(whole).text
+    return _decoded(whole, charset)
