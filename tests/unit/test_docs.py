@@ -8,6 +8,7 @@ import pytest
 
 from mailgate import events
 from mailgate.errors import Reason
+from mailgate.mime import notes
 from mailgate.smtp import replies
 
 ROOT = Path(__file__).parents[2]
@@ -51,3 +52,10 @@ def test_the_readme_names_every_layer_in_its_place() -> None:
     held = [{name.strip() for name in layer.split("|")} for layer in reversed(layers)]
     assert shown == held[:-1]
     assert held[-1] == {"__main__"}
+
+
+def test_the_readme_explains_every_note_and_no_other() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mailgate").rglob("*.py"))
+    codes = {value for name, value in vars(notes).items() if name.isupper() and isinstance(value, str)}
+    listed = re.findall(r"^\| `([a-z_]+)` \| ", README.partition("| note |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert sorted(listed) == sorted(codes | set(re.findall(r"\bNote\(\s*\"([a-z_]+)\"", sources)))
