@@ -25,6 +25,7 @@ from mailgate.errors import Refused
 MAX_ATTACHED = 100
 MAX_UNREADABLE = 3  # each may have cost as long as a reader is waited for
 MAX_HEADER = 4 << 20  # bytes: as of a mail that comes by itself
+MAX_SIGNATURE = 30  # lines
 MAX_NAMED = 200  # characters of a subject or Message-ID in a note
 UNREADABLE = "unreadable"
 TOO_MANY = Note(
@@ -34,6 +35,7 @@ TOO_MANY = Note(
 
 _NAMING = (b"from", b"date", b"subject", b"message-id")
 _SEALS = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"})
+_SIGNATURE = re.compile(r"^-- ?\r?$", re.MULTILINE)
 _TAG = re.compile(r"<[^<>]*+>")
 _PICTOGRAMS = ((0x2600, 0x27BF), (0x1F000, 0x1FBFF))
 
@@ -94,9 +96,17 @@ def _is_of_the_letter(document: Document) -> bool:
 def _outside_folds(mail: Mail) -> Iterator[str]:
     start = 0
     for fold in mail.folds:
-        yield mail.text[start : fold.start]
+        yield _without_signature(mail.text[start : fold.start])
         start = fold.end
-    yield mail.text[start:]
+    yield _without_signature(mail.text[start:])
+
+
+def _without_signature(text: str) -> str:
+    """Cut off a signature (RFC 3676 4.3) that is all there is: nobody folds what has nothing above it."""
+    found = _SIGNATURE.search(text)
+    if found is None or text.count("\n", found.end()) > MAX_SIGNATURE:
+        return text
+    return text[: found.start()]
 
 
 def _is_said(text: str) -> bool:

@@ -200,6 +200,7 @@ def test_a_mail_with_lf_alone_is_kept_so_and_known_by_what_it_was() -> None:
 
 # -- the covering mail ----------------------------------------------------------------------------------------------
 
+QUOTE = "Am 2. Nov. 2026 um 09:01 schrieb One <one@kunde.example>:\r\n\r\n> Ja.\r\n"
 SIGNATURE = "-- \r\nAnna Muster\r\nMuster AG, 3000 Bern\r\n"
 SEAL = file("application/pkcs7-signature", "smime.p7s")
 
@@ -211,6 +212,9 @@ SEAL = file("application/pkcs7-signature", "smime.p7s")
         (" \r\n\r\n", (), False),
         ("-----\r\n", (), False),
         ("\N{OBJECT REPLACEMENT CHARACTER}\r\n", (), False),  # Apple Mail, in the place of an attachment
+        (SIGNATURE, (), False),
+        (QUOTE, (), False),
+        (QUOTE + "\r\n" + SIGNATURE, (), False),
         ("Zur Ablage", (), True),
         ("1", (), True),
         ("\N{THUMBS UP SIGN}", (), True),

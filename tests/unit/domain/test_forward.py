@@ -29,6 +29,12 @@ def mail(*stretches: str, html: str = "", documents: tuple[Document, ...] = ()) 
         (mail(SIGNATURE), False),
         (mail("\n\n", QUOTE, "\n\n", SIGNATURE, "\n"), False),
         (mail("* * *\n", QUOTE), False),
+        (mail("\n-- \nAnna Muster\n3000 Bern\n"), False),  # alone it is no fold
+        (mail(QUOTE, "\n--\nAnna Muster\n"), False),
+        (mail("-- \nAnna Muster\n", QUOTE), False),
+        (mail("Zur Ablage\n-- \nAnna Muster\n"), True),
+        (mail("-- \n" + "A line of what is no signature\n" * 40), True),
+        (mail("-- Zur Ablage\n"), True),
         (mail("Zur Ablage\n", QUOTE), True),
         (mail(QUOTE, "Zur Ablage\n", SIGNATURE), True),
         (mail(QUOTE, SIGNATURE, "7"), True),
