@@ -120,10 +120,10 @@ class _Scan:
     def _line(self, n: int) -> int:
         """Pass a line that is no history."""
         line = self._lines[n]
-        if self._own and line in {"-- ", "--", "--\u00a0"}:
+        if line == "-- " or (self._own and line in {"--", "--\u00a0"}):
             self._end_signature(n)
             self._signature = n
-        elif self._own and self._signature is None and self._is_mobile(n):
+        elif self._signature is None and self._is_mobile(n):
             self._signature = n
         elif line.strip():
             self._own = True

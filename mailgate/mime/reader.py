@@ -51,6 +51,7 @@ MAX_CONTENT_ID = 1000
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")  # some programs send them as octet-stream
 MAX_ORIGINAL = 300  # of each thing said of a forwarded mail
 MAILS = frozenset({"message/rfc822", "message/global"})
+UNTYPED = frozenset({"application/octet-stream", "application/x-eml", "text/plain"})
 CALENDARS = frozenset({"text/calendar", "text/x-vcalendar", "application/ics"})
 
 _META_WITHIN = 2048
@@ -96,9 +97,20 @@ def attached(raw: bytes) -> tuple[tuple[int, bytes], ...]:
     """Return the mails attached to a mail: the number of each among ``Mail.documents``, and its bytes."""
     try:
         numbered = enumerate(_all_documents(raw), start=1)
-        return tuple((n, piece.content) for n, piece in numbered if piece.media in MAILS)
+        return tuple((n, content) for n, piece in numbered if (content := _attached_mail(piece)) is not None)
     except Exception:  # noqa: BLE001 - the same
         return ()
+
+
+def _attached_mail(piece: Piece) -> bytes | None:
+    """Return the bytes of a document that is a mail; some programs attach mails as files without their type."""
+    if piece.media in MAILS:
+        return piece.content
+    if piece.media not in UNTYPED or not piece.name.lower().endswith(".eml"):
+        return None
+    content = piece.content
+    begins = {name for name, _ in fields.split(content[:MAX_ATTACHED_HEADER]).items}
+    return content if "from" in begins and begins & {"date", "message-id", "subject", "to"} else None
 
 
 def _all_documents(raw: bytes) -> list[Piece]:

@@ -137,7 +137,9 @@ def test_where_it_is_not_sure_nothing_is_folded(text: str, expected: list[tuple[
     [
         ("Hallo\n\n-- \nAnna Muster\nHaus AG\n\nTel. 1\n", signature("-- \nAnna Muster\nHaus AG\n\nTel. 1")),
         ("Hallo\n\n--\nAnna Muster", signature("--\nAnna Muster")),
-        ("-- \nAnna Muster", []),
+        ("-- \nAnna Muster", signature("-- \nAnna Muster")),
+        ("--\nAnna Muster", []),
+        ("\nVon meinem iPhone gesendet\n", signature("Von meinem iPhone gesendet")),
         ("Hallo\n--\n" + "words\n" * 13, []),
         ("Hallo\n-- \n" + "words\n" * 31, []),
         ("Hallo\n\n-- \nAnna\n\n> a\n> b\n", [*signature("-- \nAnna"), *quotes("> a\n> b")]),

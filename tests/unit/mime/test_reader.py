@@ -291,3 +291,21 @@ def test_bodies_share_one_allowance() -> None:
     mail = mime.read(b"Content-Type: multipart/mixed; boundary=m\r\n\r\n" + parts + b"--m--\r\n")
     assert len(mail.text) == len(half) + reader.EXCERPT + len("end") + 2 * len("\n\n")
     assert [one.size for one in mail.documents] == [len(half)]
+
+
+@pytest.mark.parametrize(
+    ("head", "content", "is_one"),
+    [
+        (b"Content-Type: message/rfc822", b"Subject: a\n\nb", True),
+        (b"Content-Type: message/global", b"anything", True),
+        (b'Content-Type: application/octet-stream; name="old.eml"', b"From: a@a.example\nSubject: a\n\nb", True),
+        (b'Content-Type: text/plain; name="OLD.EML"', b"From: a@a.example\nDate: x\n\nb", True),
+        (b'Content-Type: application/octet-stream; name="old.eml"', b"no mail at all", False),
+        (b'Content-Type: application/octet-stream; name="old.bin"', b"From: a@a.example\nSubject: a\n\nb", False),
+        (b'Content-Type: application/pdf; name="old.eml"', b"From: a@a.example\nSubject: a\n\nb", False),
+    ],
+)
+def test_attached_mails_are_found_also_where_they_are_files(head: bytes, content: bytes, is_one: bool) -> None:
+    part = b"--m\n" + head + b"\nContent-Disposition: attachment\n\n" + content
+    raw = (b"Content-Type: multipart/mixed; boundary=m\n\n--m\n\ntext\n" + part + b"\n--m--\n").replace(b"\n", b"\r\n")
+    assert mime.attached(raw) == (((1, content.replace(b"\n", b"\r\n")),) if is_one else ())
