@@ -1,5 +1,6 @@
 """Kept mails are read again beside a service that takes mails, and it may be killed whenever one likes."""
 
+import os
 import random
 import signal
 import smtplib
@@ -25,8 +26,9 @@ from tests.acceptance.program import MAILGATE, Program, daemon, program
 from tests.acceptance.test_main_job import ANNA, a_mail
 from tests.store.test_rereading import check_whole, the_rest
 
-MAILS = 600
-KILLS = 6
+# REREAD_MAILS=20000 REREAD_KILLS=20 is the long form
+MAILS = int(os.environ.get("REREAD_MAILS", "120"))
+KILLS = int(os.environ.get("REREAD_KILLS", "3"))
 PATIENCE = 240  # seconds, on a machine that has much else to do
 OLD = "as an older reader saw it"
 

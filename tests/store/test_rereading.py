@@ -1,5 +1,6 @@
 """A better reader over kept mails: what is read follows, what was sent and whatever else stays."""
 
+import os
 import random
 import re
 import signal
@@ -499,17 +500,20 @@ def test_a_mail_of_the_system_is_read_again_and_stays_sealed(admin: Admin) -> No
     assert {one.email for one in shown.participants} <= {one.email for one in logged.participants}
 
 
+KILLS = int(os.environ.get("REREAD_KILLS", "5"))  # 20 is the long form
+
+
 # -- killed ---------------------------------------------------------------------------------------------------------
 
 
 def test_it_may_be_killed_at_any_moment_and_goes_on(admin: Admin, database_url: str) -> None:
-    for number in range(400):
+    for number in range(14 * KILLS):
         admin.log(a_mail(number), CAMPAIGN)
     grow_old(admin.database)
     before = the_rest(admin.database)
     chance = random.Random(4711)
     told, kills = 0, 0
-    while kills < 20:
+    while kills < KILLS:
         command = [sys.executable, "-m", "tests.store.rereader", database_url]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -523,7 +527,7 @@ def test_it_may_be_killed_at_any_moment_and_goes_on(admin: Admin, database_url: 
         check_whole(admin.database)
         assert the_rest(admin.database) == before
     read = [row["reader"] for row in rows(admin.database, tables.reading)]
-    assert 20 <= told <= read.count(READER_VERSION) <= told + kills
+    assert KILLS <= told <= read.count(READER_VERSION) <= told + kills
     assert read.count(1) > 0
     left = again(admin.database, all_better)
     assert {one.became for one in left} == {Reread.CHANGED}
