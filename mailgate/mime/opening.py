@@ -127,6 +127,8 @@ def _open_tnef(content: bytes, state: _Opening, depth: int) -> None:
 
 
 def _told(unpacked: tnef.Unpacked) -> str:
+    if not (unpacked.files or unpacked.text or unpacked.html):
+        return "Outlook sent it as winmail.dat, in which no file was found."
     told = ["Outlook sent it as winmail.dat; what is inside is listed too"]
     if unpacked.mails:
         told.append("of the mails that are attached in it, the text and the files")

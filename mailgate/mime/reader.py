@@ -52,6 +52,15 @@ PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")  # some pr
 MAX_ORIGINAL = 300  # of each thing said of a forwarded mail
 MAILS = frozenset({"message/rfc822", "message/global"})
 UNTYPED = frozenset({"application/octet-stream", "application/x-eml", "text/plain"})
+ADDRESS = "AddressHeaderDefect"
+DEFECTS = {
+    ADDRESS: "an address can't be read",
+    "CloseBoundaryNotFoundDefect": "the end of its parts is missing",
+    "MimeHeaderDefect": "a field that says how a part is built can't be read",
+    "MissingHeaderBodySeparatorDefect": "a line in a header is no field",
+    "NoBoundaryInMultipartDefect": "it has parts, and doesn't say how they are divided",
+    "StartBoundaryNotFoundDefect": "the beginning of its parts is missing",
+}
 CALENDARS = frozenset({"text/calendar", "text/x-vcalendar", "application/ics"})
 
 _META_WITHIN = 2048
@@ -152,7 +161,7 @@ def _subject(head: Fields, said: Notes) -> str:
 
 
 def _body(mail: Mail, root: Part, said: Notes) -> Mail:
-    kinds = tree.defects(root)  # before parts are opened, as mail-parser holds the mail three times
+    kinds = _kinds(root, mail)  # before parts are opened, as mail-parser holds the mail three times
     chosen = opening.opened(bodies.choose(root), said)
     sealed.note(root, chosen, said)
     shown = _bodies(chosen, said)
@@ -282,9 +291,8 @@ def _note_hint(hint: sniffing.Hint, media: str, name: str, said: Notes) -> None:
     if hint.executable:
         said.add_each(notes.EXECUTABLE, f"Opening this document may run it: {name}")
     if hint.is_really:
-        said.add_each(
-            notes.TYPE_MISMATCH, f"{name} says that it is {text.line(media, MAX_TYPE)}, and is {hint.is_really}."
-        )
+        declared = f"says that it is {text.line(media, MAX_TYPE)}" if hint.by_type else "has a name of another kind"
+        said.add_each(notes.TYPE_MISMATCH, f"{name} {declared}, and is {hint.is_really}.")
 
 
 def _note_forward(whole: str, subject: str, said: Notes) -> None:
@@ -310,8 +318,15 @@ def _note_pictures(remote: int, said: Notes) -> None:
         said.add(notes.REMOTE_IMAGES, f"Pictures that lie elsewhere are not loaded: {remote}.")
 
 
+def _kinds(root: Part, mail: Mail) -> tuple[str, ...]:
+    """Say in words what is broken; an address that could be read all the same is none of it."""
+    all_read = all(party.email for party in mail.parties)
+    kinds = [kind for kind in tree.defects(root) if not (kind == ADDRESS and all_read)]
+    return tuple(dict.fromkeys(DEFECTS.get(kind, "something in how it is built") for kind in kinds))
+
+
 def _note_structure(root: Part, kinds: tuple[str, ...], said: Notes) -> None:
     if ambiguity.found(root):
         said.add(notes.AMBIGUOUS, "Mail programs may take this mail apart in different ways.")
     if kinds:
-        said.add(notes.DEFECTS, f"The mail breaks rules of its format: {', '.join(kinds)}.")
+        said.add(notes.DEFECTS, f"The mail breaks rules of its format: {'; '.join(kinds)}.")

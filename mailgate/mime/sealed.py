@@ -1,7 +1,8 @@
 """Whether a mail is signed or encrypted (S/MIME, RFC 8551; PGP/MIME, RFC 3156; PGP inline, RFC 9580 sections 6.2, 7).
 
 Told by what parts are, not by what they are called: an envelope by the type that it names in itself, PGP in a text by
-whole lines and what follows on them. A key, a signature of a file, or a text that speaks of such things is neither.
+whole lines and what follows on them, in a file with a name of PGP by its beginning. A key, a signature of a file, or a
+text that speaks of such things is neither.
 Attached mails are not looked into. Linear; raises nothing.
 """
 
@@ -23,6 +24,13 @@ _ENCRYPTED_TEXT = re.compile(
     re.MULTILINE,
 )
 
+_ENCRYPTED_HTML = re.compile(
+    rb"(?:^|>)[ \t]{0,10}-----BEGIN PGP MESSAGE-----"
+    rb"(?:\s|<[^<>]{0,100}>|[A-Za-z]{1,20}: [^<>\r\n]{0,200}){0,40}[A-Za-z0-9+/]{16}",
+    re.MULTILINE,
+)
+_ARMOURED = (".asc", ".gpg", ".pgp")
+
 
 def note(root: Part, bodies: Bodies, said: Notes) -> None:
     """Note whether it is ``signed`` or ``encrypted``; ``bodies`` are the opened ones."""
@@ -41,7 +49,12 @@ def signed(said: Notes) -> None:
 def _holds_encrypted(bodies: Bodies) -> bool:
     if any(cms.kind(piece) is Kind.ENCRYPTED for piece in bodies.documents):
         return True
-    return any(_ENCRYPTED_TEXT.search(piece.content) for piece in bodies.text if piece.media == PLAIN)
+    if any(
+        _ENCRYPTED_TEXT.match(piece.content) for piece in bodies.documents if piece.name.lower().endswith(_ARMOURED)
+    ):
+        return True
+    shown = {id(piece): piece for piece in (*bodies.text, *bodies.html)}.values()
+    return any((_ENCRYPTED_TEXT if one.media == PLAIN else _ENCRYPTED_HTML).search(one.content) for one in shown)
 
 
 def _is_signed_text(piece: Piece) -> bool:

@@ -97,10 +97,14 @@ _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """``executable``: opening it may run it. ``is_really``: the kind of its content where another was declared."""
+    """``executable``: opening it may run it. ``is_really``: the kind of its content where another was declared.
+
+    ``by_type``: by its type, or by its name where that says more.
+    """
 
     executable: bool = False
     is_really: str = ""
+    by_type: bool = True
 
 
 def look(content: bytes, media: str, name: str) -> Hint:
@@ -108,11 +112,12 @@ def look(content: bytes, media: str, name: str) -> Hint:
     start = content[:WITHIN]
     kind = _kind(start)
     ending = name.rpartition(".")[2].lower()
-    declared = _BY_ENDING.get(ending, media) if media in _UNSAID else media
+    by_type = media not in _UNSAID
+    declared = media if by_type else _BY_ENDING.get(ending, media)
     allowed = frozenset({_ZIP}) if _OF_ZIPS.match(declared) else _KINDS.get(declared)
     differs = allowed is not None and kind not in {*allowed, ""}
     runs = f" {ending} " in _RUN_ENDINGS or kind in _RUNS - (allowed or frozenset())
-    return Hint(runs, kind if differs else "")
+    return Hint(runs, kind if differs else "", by_type or not differs)
 
 
 def _kind(start: bytes) -> str:

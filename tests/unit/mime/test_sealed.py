@@ -40,6 +40,15 @@ def multipart(kind: bytes, *parts: bytes) -> bytes:
     )
 
 
+def in_html(body: bytes) -> bytes:
+    return HEAD + b"Content-Type: text/html\r\n\r\n" + body
+
+
+def named(name: bytes) -> bytes:
+    disposition = b"Content-Disposition: attachment; filename=" + name
+    return b"Content-Type: application/octet-stream\r\n" + disposition + b"\r\n\r\n"
+
+
 SIGNED = envelopes.signed(envelopes.whole(ENTITY))
 SEALED = envelopes.other(envelopes.ENVELOPED)
 PLAIN = b"\r\nhello"
@@ -55,6 +64,11 @@ PLAIN = b"\r\nhello"
         (envelope(envelopes.signed_open(envelopes.in_pieces(ENTITY))), {"signed"}),
         (envelope(envelopes.signed(envelopes.whole(b"bare words\r\n"))), {"signed"}),
         (text(CLEAR), {"signed"}),
+        (in_html(b"<pre>" + ARMOUR + b"</pre>"), {"encrypted"}),
+        (in_html(b"<p>" + ARMOUR.replace(b"\r\n", b"<br>\r\n")), {"encrypted"}),
+        (in_html(b"<p>Begin with -----BEGIN PGP MESSAGE----- and so on"), set()),
+        (multipart(b"mixed", PLAIN, named(b"offer.pdf.pgp") + ARMOUR), {"encrypted"}),
+        (multipart(b"mixed", PLAIN, named(b"how-to.txt") + ARMOUR), set()),
         (text(b"Hi,\n" + CLEAR.replace(b"\r\n", b"\n")), {"signed"}),
         (envelope(SEALED), {"encrypted"}),
         (envelope(envelopes.other(envelopes.AUTH_ENVELOPED)), {"encrypted"}),

@@ -69,12 +69,15 @@ def test_nothing_is_said_of_what_is_as_declared_or_unknown(content: bytes, media
         (b"hello there", "image/png", "logo.png", "text"),
         (PDF, "text/plain", "a.txt", "a PDF"),
         (PDF, DOCX, "offer.docx", "a PDF"),
-        (OLE, OCTETS, "offer.pdf", "an old Office document"),
         (b"Rar!\x1a\x07\x00", "application/zip", "all.zip", "a RAR archive"),
     ],
 )
 def test_content_of_another_kind_than_declared_is_told(content: bytes, media: str, name: str, is_really: str) -> None:
     assert sniffing.look(content, media, name) == Hint(is_really=is_really)
+
+
+def test_where_no_type_is_declared_the_name_says_what_it_should_be() -> None:
+    assert sniffing.look(OLE, OCTETS, "offer.pdf") == Hint(is_really="an old Office document", by_type=False)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,8 @@ def test_content_of_another_kind_than_declared_is_told(content: bytes, media: st
     ],
 )
 def test_what_runs_when_it_is_opened_is_told(content: bytes, media: str, name: str, is_really: str) -> None:
-    assert sniffing.look(content, media, name) == Hint(executable=True, is_really=is_really)
+    seen = sniffing.look(content, media, name)
+    assert (seen.executable, seen.is_really) == (True, is_really)
 
 
 @given(st.binary(max_size=200), st.sampled_from(["text/plain", "application/pdf", OCTETS, ""]), st.text(max_size=20))
