@@ -81,15 +81,24 @@ def readers(
         made.close()
 
 
+OTHERS: set[int] = set()  # children that are no readers, such as a database
+
+
+@pytest.fixture(autouse=True)
+def known_children() -> None:
+    OTHERS.clear()
+    OTHERS.update(children())
+
+
 def children() -> set[int]:
-    """List our child processes that are alive."""
+    """List the child processes that are alive and were not there before the test."""
     found = set()
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile
             state, parent = (place / "stat").read_text().rpartition(")")[2].split()[:2]
             if state != "Z" and int(parent) == os.getpid():
                 found.add(int(place.name))
-    return found
+    return found - OTHERS
 
 
 def is_kept_with_a_note(mail: Mail, why: str) -> bool:
