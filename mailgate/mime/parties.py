@@ -55,7 +55,8 @@ def read(fields: Fields) -> tuple[tuple[Party, ...], bool]:
             if seen == MAX_PARTIES:
                 return tuple(found), True
             seen += 1
-            found.setdefault(party)
+            if party is not None:
+                found.setdefault(party)
         if len(whole) > room:
             return tuple(found), True
         room -= len(whole)
@@ -96,14 +97,15 @@ class _Mailbox:
         return bool(self.outside or self.angle)
 
 
-def _parties(header: str, value: bytes, charset: str) -> Iterator[Party]:
-    """Read one field; ``charset`` is what names are in that don't say."""
+def _parties(header: str, value: bytes, charset: str) -> Iterator[Party | None]:
+    """Read one field; ``charset`` is what names are in that don't say. ``None`` is a name that belongs to the next."""
     before = ""
     for mailbox in _mailboxes(value):
         for email, raw in _addresses(mailbox):
             name = text.line(words.decode(raw, charset).text, MAX_NAME)
             if header in OF_ONE and not email and mailbox.angle is None:
                 before = f"{before}{name}, "[:MAX_NAME]  # Muster, Anna <anna@example.test>
+                yield None
                 continue
             yield Party(header, email, text.line(before + name, MAX_NAME))
             before = ""
@@ -161,7 +163,7 @@ def _folded(written: bytes) -> str:
         return ""
     written = _ROUTE.sub(b"", _uncommented(written))
     head, quote, tail = written.rpartition(b'"')
-    told = words.decode(head + quote + _AROUND.sub(rb"\1", tail)).text.strip().rstrip(",;:")
+    told = words.decode(head + quote + _AROUND.sub(rb"\1", tail), detect=False).text.strip().rstrip(",;:")
     if told[:7].lower() == "mailto:":
         told = told[7:]
     local, _, domain = told.rpartition("@")

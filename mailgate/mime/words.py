@@ -20,6 +20,7 @@ _FOLD = re.compile(rb"(?:\r\n|\n|\r)[ \t]?")
 _NO_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 PADDED_PART = 32  # bytes per padding sign, at least, where every line has padding
 MAX_ODD = 64 * 1024
+MAX_GUESSED = 4  # runs of one value; words of one wrong label side by side are one run
 _LETTERS = re.compile(rb"[A-Za-z0-9+/=\r\n]*+")
 _PADDING = re.compile(rb"=++[\r\n]*+")
 
@@ -54,24 +55,30 @@ def _unit(octets: bytes) -> bytes:
         return octets
 
 
-def decode(value: bytes, charset: str = "") -> Decoded:
+def decode(value: bytes, charset: str = "", *, detect: bool = True) -> Decoded:
     """Decode a folded or unfolded header value to text.
 
-    Bare octets are UTF-8 (RFC 6532); else of ``charset``, which is what the body is in; else it is guessed.
+    Bare octets are UTF-8 (RFC 6532); else of ``charset``, which is what the body is in; else it is guessed, for which
+    chardet is asked (``detect``) about the first ``MAX_GUESSED`` only.
     """
-    decoded = [_text(label, octets, charset) for label, octets in _joined(_runs(unfold(value)))]
-    return Decoded("".join(run.text for run in decoded), any(run.guessed for run in decoded))
+    decoded: list[str] = []
+    guessed = 0
+    for label, octets in _joined(_runs(unfold(value))):
+        run = _text(label, octets, charset, detect=detect and guessed < MAX_GUESSED)
+        decoded.append(run.text)
+        guessed += run.guessed
+    return Decoded("".join(decoded), guessed > 0)
 
 
-def _text(label: bytes | None, octets: bytes, charset: str) -> Decoded:
+def _text(label: bytes | None, octets: bytes, charset: str, *, detect: bool) -> Decoded:
     if label is not None:
-        return text.decode(octets, label.decode("ascii", "replace"))
+        return text.decode(octets, label.decode("ascii", "replace"), detect=detect)
     if octets.isascii():
         return text.decode(octets, "us-ascii")  # may be Japanese
     try:
         octets.decode()
     except UnicodeDecodeError:
-        return Decoded(text.decode(octets, charset or "utf-8").text, guessed=True)
+        return Decoded(text.decode(octets, charset or "utf-8", detect=detect).text, guessed=True)
     return text.decode(octets, "utf-8")
 
 

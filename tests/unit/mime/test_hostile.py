@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 
 from mailgate import mime
+from mailgate.mime import guessing, parties, words
 from tests.unit.mime.soundness import faults
 
 SECONDS = 20.0
@@ -134,3 +135,27 @@ def test_a_compressed_attachment_stays_compressed() -> None:
         b"Content-Type: application/zip\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.b64encode(bomb), 1
     )
     assert mime.document(raw, 1) == bomb
+
+
+@pytest.mark.parametrize(
+    ("field", "unit", "most"),
+    [
+        ("Subject", b"=?utf-8?q?a?=\x81\xff", words.MAX_GUESSED),
+        ("Subject", b"=?x?q?=81=FF?= =?y?q?=81=FF?= ", words.MAX_GUESSED),
+        ("Content-Type", b"a/b; name==?utf-8?q?a?=\x81\xff", words.MAX_GUESSED),
+        ("From", b"\x81\xff,", parties.MAX_PARTIES),
+        ("From", b"\x81\xff@a.example ", parties.MAX_PARTIES),
+        ("From", b"<" + b"\x81\xff@a.example;" * 300 + b"x>,", parties.MAX_PARTIES),
+        ("To", b"\x81\xff,", parties.MAX_PARTIES),
+        ("To", b"=?x?q?=81=FF?= <a@a.example>,", parties.MAX_PARTIES),
+    ],
+)
+def test_a_header_has_few_charsets_guessed(field: str, unit: bytes, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def counting(octets: bytes) -> None:
+        asked.append(octets)
+
+    monkeypatch.setattr(guessing, "guess", counting)
+    mime.read(field.encode() + b": " + unit * (100_000 // len(unit)) + b"\r\n\r\nx")
+    assert len(asked) <= 2 * most  # a name may stand in two places
