@@ -1,7 +1,8 @@
 """``mailgate reread``: a better reader over kept mails. A bar on a terminal; what became of them in one document.
 
-Exit 0, also where some could not be read; 65 where the bytes of some are damaged, each named on stderr. SIGTERM ends it
-after the mail that is on its way, with the document; whatever else ends it leaves each mail either as it was or done.
+Exit 0, also where some could not be read; 65 where the bytes of some are damaged, each named on stderr, or for a note
+that nobody knows. SIGTERM ends it after the mail that is on its way, with the document; whatever else ends it leaves
+each mail either as it was or done.
 """
 
 import signal
@@ -26,7 +27,12 @@ Since = Annotated[
 ]
 Note = Annotated[
     str | None,
-    typer.Option("--note", metavar="CODE", help="Only mails with this note, and those that this version read too."),
+    typer.Option(
+        "--note",
+        metavar="CODE",
+        help="Only mails with this note, such as unreadable; also those that this version read. One that is neither "
+        "known nor in the store is refused, and the known ones are named.",
+    ),
 ]
 Again = Annotated[bool, typer.Option("--again", help="Also mails that this version has read.")]
 

@@ -10,6 +10,17 @@ from enum import StrEnum
 from mailgate.domain.record import AddressState, RecordRef
 from mailgate.domain.trust import NOBODY, Client, Relay
 
+# the codes of the notes that this version leaves; a store may hold those of other versions too
+CODES = frozenset(
+    {
+        *("unreadable", "defects", "ambiguous_structure", "header_too_large", "charset_guessed", "date_absurd"),
+        *("body_too_long", "bare_newlines", "remote_images", "link_mismatch", "too_many_links", "type_mismatch"),
+        *("executable", "encrypted", "signed", "tnef", "inline_forward", "forwarded_by", "too_many_attached"),
+        *("no_known_participant", "contact_ambiguous", "address_exposed", "old_address", "same_message_id"),
+        "language_ignored",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Note:

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
 
-from mailgate.domain.mail import Mail
+from mailgate.domain.mail import CODES, Mail
 from mailgate.domain.rereading import MailReread, Reread, RereadWish
-from mailgate.errors import Deferred, NotFound, Reason
+from mailgate.errors import BadInput, Deferred, NotFound, Reason
 from mailgate.mime import READER_VERSION
 from mailgate.ports import Reader
 from mailgate.store import again, following
@@ -78,7 +78,15 @@ class Rereading:
             return connection.scalar(oldest) or 0
 
     def run(self, wish: RereadWish) -> Iterator[MailReread]:
-        """Read what is wished again, and tell of each mail once that is committed."""
+        """Read what is wished again, and tell of each mail once that is committed.
+
+        ``BadInput``, at once, for a note that neither this version leaves nor the store holds.
+        """
+        if wish.note is not None and wish.note not in CODES and not self._holds(wish.note):
+            raise BadInput(f"--note {wish.note!a} is no note that is known here; known are {', '.join(sorted(CODES))}")
+        return self._run(wish)
+
+    def _run(self, wish: RereadWish) -> Iterator[MailReread]:
         walked = 0
         for stretch in self._stretches(wish):
             for page in self._pages(stretch):
@@ -87,6 +95,14 @@ class Rereading:
                     if one.sha256 in wanted:
                         yield MailReread(one.sha256.hex(), self._read_again(one), n)
                 walked += len(page)
+
+    def _holds(self, code: str) -> bool:
+        """Say whether a note of another version is in the store; looks through all notes where there is none."""
+        with self._database.read() as connection:
+            return any(
+                connection.execute(select(table.c.n).where(table.c.code == code).limit(1)).first() is not None
+                for table in (activity_note, reading_note)
+            )
 
     # -- which mails ------------------------------------------------------------------------------------------------
 

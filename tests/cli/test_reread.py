@@ -74,6 +74,10 @@ def test_mails_are_chosen_by_their_notes_and_by_when_they_came(world: Run) -> No
     [
         (("--since", "yesterday"), "--since 'yesterday' is no time"),
         (("--note", "No Code"), "--note 'No Code' is no code of a note"),
+        (
+            ("--note", "bogus"),
+            "--note 'bogus' is no note that is known here; known are address_exposed, ambiguous_structure, ",
+        ),
     ],
 )
 def test_what_was_mistyped_is_named(world: Run, arguments: tuple[str, ...], said: str) -> None:

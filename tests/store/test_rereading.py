@@ -310,7 +310,15 @@ def test_only_mails_with_a_note_whichever_reader_read_them(admin: Admin) -> None
         grow_old(admin.database, reader)
         for note, activity in (("date_absurd", absurd), ("charset_guessed", guessed)):
             assert [one.sha256 for one in again(admin.database, note=note)] == [_sha256(admin.database, activity)]
-    assert again(admin.database, note="no_such_note") == []
+    assert again(admin.database, note="too_many_links") == []
+
+
+def test_a_note_that_neither_this_version_nor_the_store_knows_is_refused(admin: Admin) -> None:
+    (activity,) = admin.log(a_mail(1), CAMPAIGN)
+    with pytest.raises(BadInput, match=r"'of_tomorrow' is no note .* known are address_exposed, .*unreadable"):
+        again(admin.database, note="of_tomorrow")
+    again(admin.database, lambda mail: replace(mail, notes=(Note("of_tomorrow", "Seen."),)), again=True)
+    assert [one.sha256 for one in again(admin.database, note="of_tomorrow")] == [_sha256(admin.database, activity)]
 
 
 @pytest.mark.parametrize("note", ["", "Charset", "a b", "x" * 41, "'--", "ünlesbar"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailgate import events
+from mailgate.domain.mail import CODES
 from mailgate.errors import Reason
 from mailgate.mime import notes
 from mailgate.smtp import replies
@@ -59,3 +60,4 @@ def test_the_readme_explains_every_note_and_no_other() -> None:
     codes = {value for name, value in vars(notes).items() if name.isupper() and isinstance(value, str)}
     listed = re.findall(r"^\| `([a-z_]+)` \| ", README.partition("| note |")[2].partition("\n\n")[0], re.MULTILINE)
     assert sorted(listed) == sorted(codes | set(re.findall(r"\bNote\(\s*\"([a-z_]+)\"", sources)))
+    assert sorted(listed) == sorted(CODES)
