@@ -89,19 +89,41 @@ def print_activity(shown: wire.Json, *, as_json: bool, inline: bool = False) -> 
         document(shown, as_json=True)
         return
     document({key: value for key, value in shown.items() if key not in _APART}, as_json=False)
-    documents = [_listed(one) for one in shown["documents"] if inline or not one["inline"]]
     for key in _SEVERAL:
-        for one in documents if key == "documents" else shown[key]:
-            document({key: list(one.values()) if isinstance(one, dict) else one}, as_json=False)
+        for one in shown[key]:
+            if key != "documents":
+                document({key: _said(one)}, as_json=False)
+            elif inline or not one["inline"]:
+                _print_document(one)
     line("")
     body(shown["text"] or "")
 
 
-def _listed(one: wire.Json) -> wire.Json:
-    """Leave out of a document's line what is empty or says nothing to people; a calendar is summed up."""
-    said = {key: value for key, value in one.items() if key not in {"inline", "content_id", "appointment"}}
-    calendar = one["appointment"] or {}
-    return said | {key: value for key, value in calendar.items() if value}
+def _print_document(one: wire.Json) -> None:
+    """Print a document without what says nothing to people; a calendar is summed up in a line behind it."""
+    document({"documents": _said({key: one[key] for key in ("n", "name", "type", "size", "sha256")})}, as_json=False)
+    if one["appointment"]:
+        document({"appointment": _summed_up(one["appointment"])}, as_json=False)
+
+
+def _said(one: object) -> object:
+    """Leave out what is empty."""
+    return [value for value in one.values() if value is not None] if isinstance(one, dict) else one
+
+
+def _summed_up(calendar: wire.Json) -> str:
+    """Say what a calendar asks for in one line, without what it doesn't say."""
+    starts, ends, zone = (calendar[key] for key in ("starts", "ends", "zone"))
+    until = f"until {ends}" if not starts else f"{starts} to {ends}" if ends and ends != starts else starts
+    when = (until if starts or ends else "") + (f" ({zone})" if zone else "")
+    shown = (
+        ("", calendar["title"]),
+        ("", when.strip()),
+        ("at ", calendar["place"]),
+        ("by ", calendar["organiser"]),
+        ("sent as ", calendar["method"]),
+    )
+    return "; ".join(word + value for word, value in shown if value)
 
 
 @app.command()
@@ -125,7 +147,9 @@ def attachment(
         found, content = desk.activities.attachment(activity, n)
     write_output(output, content)
     if output != STDIO:
-        document(wire.document(found), as_json=as_json)
+        shown = wire.document(found)
+        calendar = shown["appointment"]
+        document(shown if as_json or not calendar else shown | {"appointment": _summed_up(calendar)}, as_json=as_json)
 
 
 @app.command()
