@@ -52,4 +52,4 @@ def test_every_truncation_of_a_fixture_is_read(path: Path) -> None:
 def test_a_fixture_says_why_it_exists_and_ends_its_lines_as_mail_does(path: Path) -> None:
     raw = path.read_bytes()
     assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r")
-    assert 1 <= len(path.with_suffix(".md").read_text().splitlines()) <= 2
+    assert len(path.with_suffix(".md").read_text().splitlines()) == 1
