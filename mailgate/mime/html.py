@@ -66,6 +66,7 @@ _LOADED = re.compile(r"stylesheet|icon|preload|prefetch|preconnect", re.IGNORECA
 _URL_IN_STYLE = re.compile(r"url\s*\(|image-set|expression|[\\<>{}@]|/\*", re.IGNORECASE)
 
 _NO_BREAK = "\u00a0"
+_AROUND = "\ufeff" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 _PIECE = 1024 * 1024
 _ANY_TAG = re.compile(r"<[^<>]*>")
@@ -110,8 +111,8 @@ def sanitise(source: str, most_marks: int = MAX_MARKS) -> Sanitised:
     bounded = "".join(map(_written, tokens))
     del run, tokens, read  # nh3 takes as much again
     safe = _nh3(bounded)
-    # parsers drop a mark of byte order at the start, the next time
-    return replace(seen, html=(safe or "").lstrip("\ufeff").strip(), failed=safe is None)
+    # parsers drop a mark of byte order at the start, the next time; also behind white space, once that is gone
+    return replace(seen, html=(safe or "").strip(_AROUND), failed=safe is None)
 
 
 def from_text(text: str) -> str:

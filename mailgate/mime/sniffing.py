@@ -84,11 +84,14 @@ _BY_ENDING = {
     "xlsx": "application/vnd.openxmlformats-officedocument.",
     "pptx": "application/vnd.openxmlformats-officedocument.",
 }
-_RUN_ENDINGS = (
-    " action apk app application appref-ms bat chm cmd com command cpl csh deb desktop dll exe gadget hta inf ins inx"
-    " ipa isu jar job js jse ksh lnk mde msc msi msix msp mst osx paf pif pkg ps1 ps1xml psm1 reg rgs rpm run scf scpt"
-    " scr sct sh shb sys url vb vbe vbs vbscript workflow ws wsc wsf wsh xll "
+_ENDINGS_THAT_RUN = (
+    "action apk app appcontent-ms appimage appinstaller application appref-ms appx appxbundle bat chm cmd com"
+    " command cpl csh deb desktop diagcab dll exe fileloc gadget hlp hta htc inetloc inf ins inx ipa isu jar jnlp"
+    " job js jse ksh library-ms lnk mde msc msi msix msixbundle msp mst osx paf pif pkg ps1 ps1xml ps2 ps2xml psc1"
+    " psc2 psm1 pyc pyw pyz pyzw reg rgs rpm run scf scpt scr sct search-ms searchconnector-ms settingcontent-ms sh"
+    " shb sys terminal theme url vb vbe vbs vbscript website workflow ws wsb wsc wsf wsh xbap xll"
 )
+_RUN_ENDINGS = frozenset(_ENDINGS_THAT_RUN.split())
 _HTML_BEGINS = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<!--.{0,200}?-->\s*+)?<(?:!doctype html|html|head|body)\b", re.I | re.S
 )
@@ -111,12 +114,12 @@ def look(content: bytes, media: str, name: str) -> Hint:
     """Look at a document: its content, its declared type and its cleaned name."""
     start = content[:WITHIN]
     kind = _kind(start)
-    ending = name.rpartition(".")[2].lower()
+    ending = name.rpartition(".")[2].strip().lower()  # some programs drop white space of any kind at the end
     by_type = media not in _UNSAID
     declared = media if by_type else _BY_ENDING.get(ending, media)
     allowed = frozenset({_ZIP}) if _OF_ZIPS.match(declared) else _KINDS.get(declared)
     differs = allowed is not None and kind not in {*allowed, ""}
-    runs = f" {ending} " in _RUN_ENDINGS or kind in _RUNS - (allowed or frozenset())
+    runs = ending in _RUN_ENDINGS or kind in _RUNS - (allowed or frozenset())
     return Hint(runs, kind if differs else "", by_type or not differs)
 
 

@@ -240,6 +240,7 @@ RUNS = [
     "<\u017fcript>RUN</\u017fcript>",
     "<img src=x\x0bonerror=RUN><img\x0csrc=x\x0conerror=RUN>",
     "\ufeff<script>RUN</script>\u2028<img src=x onerror=RUN>",
+    "&Tab;\ufeff&NewLine;\ufeff<b>x</b>",
     # names that scripts of the page could take for their own
     "<img name=cookie id=body><a id=location name=getElementById class=fixed>x</a><p slot=x is=y data-x=z>x</p>",
 ]

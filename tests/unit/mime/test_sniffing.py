@@ -95,6 +95,11 @@ def test_where_no_type_is_declared_the_name_says_what_it_should_be() -> None:
         (b"x = 1", "text/plain", "INVOICE.VBS", ""),
         (b"", OCTETS, "screen.scr", ""),
         (b"<script>", "text/html", "open.hta", ""),
+        (b"x", OCTETS, "setup.exe\u00a0", ""),
+        (b"x", OCTETS, "setup.exe\u2003", ""),
+        (b"<x/>", OCTETS, "open.settingcontent-ms", ""),
+        (b"<x/>", OCTETS, "shared.library-ms", ""),
+        (b"<x/>", OCTETS, "tool.jnlp", ""),
     ],
 )
 def test_what_runs_when_it_is_opened_is_told(content: bytes, media: str, name: str, is_really: str) -> None:
