@@ -178,7 +178,7 @@ class Readers:
                 worker.kill()
         try:
             worker.within(time.monotonic() + START_SECONDS, _greeted, b"")
-        except (_Dead, _Late):
+        except (_Dead, _Late, _NoWorker):
             self._forget(worker)
             events.reading_failed(why="no worker can be started", size=0)
             raise _NoWorker from None

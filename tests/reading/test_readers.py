@@ -354,3 +354,23 @@ def test_threads_of_the_deadline_do_not_pile_up() -> None:
                 break
             time.sleep(0.05)
         assert threading.active_count() <= 2
+
+
+def test_a_worker_whose_deadline_cannot_be_set_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ended: list[object] = []
+    end = reading._Worker.end
+
+    def counted(worker: reading._Worker) -> None:
+        ended.append(worker)
+        end(worker)
+
+    monkeypatch.setattr(reading._Worker, "end", counted)
+    readers = Readers(is_plain=lambda _: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Timer, "start", refused)
+        assert readers.read(b"Subject: x\r\n\r\nx").subject == "x"
+    assert len(ended) == 1
+    readers.close()
