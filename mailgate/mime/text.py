@@ -5,7 +5,7 @@
 1. the declared charset, where all of the octets fit it (latin-1 means windows-1252, as everywhere in mail);
 2. UTF-8, where all of them fit it: text in anything else hardly ever does;
 3. a declared charset of several bytes per letter, or else UTF-8, that fits all but a few letters or all but the cut
-   end, with U+FFFD where it doesn't;
+   end, with U+FFFD where it doesn't; UTF-7 only the latter, as else each plus sign of plain text made letters;
 4. windows-1252 for latin-1, us-ascii and no charset, where every octet has a letter there and the words look Latin;
 5. what ``guessing`` finds likely: other scripts, and Latin ones under a label that is plainly wrong;
 6. windows-1252, with U+FFFD for what has no letter.
@@ -247,6 +247,8 @@ def _guess(octets: bytes, codec: str | None, *, detect: bool) -> Decoded:
         if told is not None:
             return Decoded(clean(told), guessed=True)
     several = codec in _SEVERAL_BYTES
+    if codec == "utf-7" and octets.isascii():
+        return Decoded(clean(_but_the_end(octets, codec) or octets.decode("ascii")), guessed=True)
     if octets.isascii() and not several:
         return Decoded(clean(octets.decode("ascii")))
     utf8 = None if several and octets.isascii() else _strictly(octets, "utf-8")
@@ -277,18 +279,23 @@ def _looks_japanese(octets: bytes) -> bool:
 
 def _mostly(octets: bytes, codec: str) -> str | None:
     """Decode with U+FFFD where it doesn't fit, if that is at the cut end, or few of the letters beyond ASCII."""
-    try:
-        whole = codecs.getincrementaldecoder(codec)("strict").decode(octets)
-    except (UnicodeError, ValueError):
-        whole = ""
-    if whole and not whole.isascii():
-        return whole + "\ufffd"
-    del whole
+    whole = _but_the_end(octets, codec)
+    if whole:
+        return whole
     wrong = beyond = 0
     for text in _in_pieces(octets, codec):
         wrong += text.count("\ufffd")
         beyond += len(text) - len(text.encode("ascii", "ignore"))
     return octets.decode(codec, "replace") if wrong * FEW <= beyond else None
+
+
+def _but_the_end(octets: bytes, codec: str) -> str:
+    """Decode what is cut within a letter, with U+FFFD for that; "" where more is wrong, or all before it is ASCII."""
+    try:
+        whole = codecs.getincrementaldecoder(codec)("strict").decode(octets)
+    except (UnicodeError, ValueError):
+        return ""
+    return "" if whole.isascii() else whole + "\ufffd"
 
 
 def _in_pieces(octets: bytes, codec: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from mailgate.mime import text
 from mailgate.mime.text import Decoded
 
 GRUESSE = "Grüße aus Zürich"
+SUMS = "Key +CHjPbuuKfqlmAbCdEfGhIjKlMnOpQrStUvWxYz/ABCDEFGHabcdefgh, 1 + 1"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,8 @@ def test_the_declared_charset_is_believed_where_it_fits(octets: bytes, label: st
         (GRUESSE.encode(), "us-ascii", GRUESSE),
         (GRUESSE.encode("latin-1"), "utf-8", GRUESSE),
         (b"100 \x80 \x81", None, "100 € \ufffd"),
+        (SUMS.encode(), "utf-7", SUMS),
+        (b"gr+APw-n, abgeschnitten +AO", "utf-7", "grün, abgeschnitten \ufffd"),
         (b"caf\xe9", "fakescii", "café"),
         (b"caf\xe9", "x" * 5000, "café"),
         (b"caf\xe9", "punycode", "café"),
