@@ -59,6 +59,27 @@ def test_a_nameless_document_is_named_by_its_number_and_type() -> None:
     assert given.give("..", "x/y", 2) == "document-2.bin"
 
 
+@pytest.mark.parametrize(
+    ("media", "ending"),
+    [
+        ("image/jpg", ".jpg"),
+        ("image/pjpeg", ".jpg"),
+        ("image/heic", ".heic"),
+        ("image/tiff", ".tif"),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ".docx"),
+        ("application/vnd.ms-excel", ".xls"),
+        ("application/x-zip-compressed", ".zip"),
+        ("text/rtf", ".rtf"),
+        ("text/xml", ".xml"),
+        ("audio/mpeg", ".mp3"),
+        ("video/mp4", ".mp4"),
+        ("application/octet-stream", ".bin"),
+    ],
+)
+def test_a_nameless_document_has_the_ending_that_programs_open(media: str, ending: str) -> None:
+    assert Names().give("", media, 1) == f"document-1{ending}"
+
+
 def test_an_attached_mail_without_a_name_is_named_by_its_subject() -> None:
     given = Names()
     assert given.give("", "message/rfc822", 1, "Offer: 1/2") == "Offer_ 1_2.eml"
