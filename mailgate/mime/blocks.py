@@ -55,7 +55,7 @@ _FORWARDED = re.compile(
     r"|début du message (?:réexpédié|transféré)|inizio (?:del )?messaggio inoltrato) ?:"
 )
 _ORIGINAL = re.compile(
-    rf"{_DASHES} ?(?:original message|original-?nachricht|ursprüngliche nachricht|message d['\u2019]origine"
+    rf"{_DASHES} ?(?:original message|original[ -]?nachricht|ursprüngliche nachricht|message d['\u2019]origine"
     rf"|message original|messaggio originale) ?{_DASHES}"
 )
 _MARKS_END = (":", "-", "_", "\u2013")

@@ -109,4 +109,4 @@ def _clock(time: re.Match[str]) -> str:
         hour = hour % 12 + (12 if time[4] in "Pp" else 0)
     if time[5]:
         zone = f"{time[5][0]}{time[5][1:]:0>2}{time[6] or '00'}"
-    return f" {hour:02}:{time[2]}:{time[3] or '00'} {_ZONES.get(zone.upper(), zone)}"
+    return f" {hour:02}:{time[2]}:{time[3] or '00'} {_ZONES.get(zone.upper(), zone)} "

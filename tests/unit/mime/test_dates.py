@@ -29,6 +29,7 @@ MORNING = datetime(2026, 11, 16, 8, 30, tzinfo=UTC)
         (b"Mon, 16 Nov 2026 09:30:00 GMT+1", MORNING),
         (b"Mon, 16 Nov 2026 09:30:00 UTC+01:00", MORNING),
         (b"Mon, 16 Nov 2026 08:30:00 QQQ", MORNING),
+        (b"Mon, 16 Nov 2026 09:30:00 +0100Received: from mx.haus.example by mx.bauer.test", MORNING),
         (b"Sat, 10 Sep 2022 12:59:19 -1234567890123456789", datetime(2022, 9, 10, 12, 59, 19, tzinfo=UTC)),
         (b"16 Nov 26 03:30:00 AM -05:00 (GMT -05:00)", MORNING),
         (b"Nov 16, 2026 9:30:00 a.m. +0100", MORNING),

@@ -23,6 +23,8 @@ OUTLOOK = {
     "*An:* Anna Muster <anna@haus.example>\n*Betreff:* Angebot\n\nGuten Tag",
     "mark, de": "-----Ursprüngliche Nachricht-----\nVon: Kurt Kunde [mailto:kurt@kunde.example]\n"
     "Gesendet: Freitag, 20. November 2026 10:00\nAn: Anna Muster\nBetreff: Angebot\n\nGuten Tag",
+    "mark of a web mailer, de": "----- Original Nachricht ----\nVon:     kurt@kunde.example\n"
+    "An:      anna@haus.example\nDatum:   20.11.2026 10:00\nBetreff: Angebot\n\nGuten Tag",
     "mark, en": "-----Original Message-----\nFrom: Kurt Kunde\nSent: Friday, November 20, 2026 10:00 AM\n"
     "To: Anna Muster\nSubject: Offer\n\nHello",
     "mark, fr": "-----Message d'origine-----\nDe : Kurt Kunde\nEnvoyé : vendredi 20 novembre 2026 10:00\n"
