@@ -34,6 +34,8 @@ _UNASSIGNED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # in windows-1252
 def guess(octets: bytes) -> str | None:
     """Name Python's codec for octets in any script; ``None`` where none is likely enough."""
     sample = _sample(octets)
+    if not sample:
+        return None  # chardet would warn
     if _is_latin(sample):
         return _detect(sample, _LATIN, SURE_OF_LATIN)
     return _detect(sample, _OTHERS, SURE_OF_OTHERS)
