@@ -72,8 +72,17 @@ class Leaf:
 
     @cached_property
     def name(self) -> str:
-        """The declared file name, not made safe; the disposition's wins over the type's."""
-        return self.disposition.parameter("filename") or self.part.type.parameter("name")
+        """The declared file name, not made safe; the disposition's wins over the type's.
+
+        Programs that take one parameter for the other name their files nowhere else.
+        """
+        disposition, declared = self.disposition, self.part.type
+        return (
+            disposition.parameter("filename")
+            or declared.parameter("name")
+            or declared.parameter("filename")
+            or disposition.parameter("name")
+        )
 
     @property
     def content(self) -> bytes:

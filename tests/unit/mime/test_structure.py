@@ -164,3 +164,21 @@ def test_each_attached_mail_keeps_its_bytes() -> None:
     raw = mixed(text(b"t"), MAIL, MAIL)
     _, _, content = MAIL.partition(b"\r\n\r\n")
     assert mime.attached(raw) == ((1, content), (2, content))
+
+
+@pytest.mark.parametrize(
+    ("declared", "disposition", "expected"),
+    [
+        (b"; name=type.pdf", b"; filename=said.pdf", "said.pdf"),
+        (b"; name=type.pdf", b"", "type.pdf"),
+        (b"; filename=odd.pdf", b"", "odd.pdf"),
+        (b"; filename*=utf-8''%C3%BC.pdf", b"", "ü.pdf"),
+        (b"", b"; name=odd.pdf", "odd.pdf"),
+        (b"; filename=type.pdf", b"; name=said.pdf", "type.pdf"),
+        (b"; name=type.pdf; filename=odd.pdf", b"; name=odd.pdf", "type.pdf"),
+        (b"", b"", "document-1.pdf"),
+    ],
+)
+def test_a_document_has_the_name_that_stands_anywhere(declared: bytes, disposition: bytes, expected: str) -> None:
+    raw = mixed(text(b"t"), PDF + declared + b"\r\nContent-Disposition: attachment" + disposition + b"\r\n\r\nx")
+    assert [document.name for document in mime.read(raw).documents] == [expected]
