@@ -3,7 +3,9 @@
 A field name is printable ASCII; white space before the colon is allowed (RFC 5322 section 4.5). The header ends at
 the first empty line. A line that is neither a field nor a continuation is skipped, with the folded lines below it,
 where it is below a trace field (a fold whose white space was lost) or a field follows whose name is well-known or looks
-like one; else the body starts with that line, as readers show it. A leading mbox line is skipped.
+like one; else the body starts with that line, as readers show it. What is surely the rest of a torn field is skipped
+as well: a folded first line that is a parameter, a single word that starts with ``Content-``. A leading mbox line is
+skipped.
 
 Who wrote a mail is decided elsewhere, by a strict rule; this one is for showing.
 
@@ -36,6 +38,7 @@ _TRACES = frozenset(
     {"arc-authentication-results", "arc-message-signature", "arc-seal", "authentication-results", "dkim-signature"}
     | {"received", "received-spf", "x-received"}
 )
+_TORN = re.compile(rb"Content-[!-9;-~]*+[ \t]*+\r?\n|[ \t]++[a-z][a-z0-9*-]*+=[^\s]*+[ \t]*+\r?\n", re.IGNORECASE)
 _END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -96,7 +99,8 @@ class _Splitting:
         elif self._lines or not row.startswith((b"From ", b">From ")):
             self._broken = self._skipping = True
             traced = bool(self._items) and self._items[-1][0] in _TRACES
-            if not traced and not _ODD_NAME.match(row):  # a field all the same, if of a name that can't be
+            odd = _ODD_NAME.match(row) or _TORN.fullmatch(row)  # of a name that can't be, or has lost its colon
+            if not traced and not odd:  # a field all the same
                 self._doubt = self._doubt or (start, len(self._items))
         self._lines += 1
 

@@ -1,9 +1,10 @@
 """Values with parameters: Content-Type and Content-Disposition (RFC 2045 section 5.1, RFC 2231, RFC 6266).
 
 Where a parameter is said in several ways the winner is fixed: ``name*`` over ``name*0``, ``name*1``, ... over
-``name`` over pieces counted from 1; of two equal ones the first. ``ambiguous`` tells that they differ. Read as mail
-programs do: an unquoted value reaches to the next ``;``, spaces and all, or to the next parameter that is well known;
-quotes may stand unescaped within quotes; a missing ``;`` or a missing value before the parameters is no harm.
+``name`` over pieces counted from 1; of two equal ones the first that isn't empty. ``ambiguous`` tells that they
+differ. Read as mail programs do: an unquoted value reaches to the next ``;``, spaces and all, or to the next parameter
+that is well known; quotes may stand unescaped within quotes; a missing ``;`` or a missing value before the parameters
+is no harm.
 
 Raises nothing. Linear; at most ``MAX_BYTES`` of a value and ``MAX_PARAMETERS`` are read.
 """
@@ -76,7 +77,7 @@ def parse(raw: bytes) -> Value:
             break
         name, said = found[2].decode("latin-1").lower(), _unquoted(found[3])
         ambiguous = ambiguous or octets.get(name, said) != said
-        octets.setdefault(name, said)
+        octets[name] = octets.get(name) or said
     value = head[1].decode("latin-1").lower() if head else ""
     return Value(value, octets, ambiguous)
 

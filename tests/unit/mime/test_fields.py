@@ -23,6 +23,11 @@ from mailgate.mime import fields
         (b"Received: a\r\nby b; now\r\n\r\nbody", [("received", b"a")], b"body"),
         (b"A: 1\r\nX-M\xfc: 2\r\nb: 3\r\n\r\nbody", [("a", b"1"), ("b", b"3")], b"body"),
         (b": nameless\r\nTo: x\r\n\r\n", [("to", b"x")], b""),
+        (b' boundary="b"\r\n\r\nbody', [], b"body"),
+        (b"\tname=a.pdf\r\nTo: x\r\n\r\nbody", [("to", b"x")], b"body"),
+        (b" two words = not\r\n\r\nbody", [], b" two words = not\r\n\r\nbody"),
+        (b"A: 1\r\nContent-Ty>\r\n\r\nbody", [("a", b"1")], b"body"),
+        (b"A: 1\r\nContent-wise good\r\n\r\nb", [("a", b"1")], b"Content-wise good\r\n\r\nb"),
         (b"", [], b""),
     ],
 )

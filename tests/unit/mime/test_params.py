@@ -42,6 +42,7 @@ from mailgate.mime import params
         (b"x\r\n name*0*=utf-8''%C3\r\n name*1*=%BC.pdf", "x", "ü.pdf"),
         (b"x; name*1*=utf-8''%C3; name*2*=%BC", "x", "ü"),
         (b"x; name*1=b; name=a", "x", "a"),
+        (b'x; name=""; name=a; name=b', "x", "a"),
         (b"x; name*=utf-8'%C3%BC", "x", "ü"),
         (b"x; name==?utf-8?Q?a; b;=C3=BC.pdf?=; size=1", "x", "a; b;ü.pdf"),
         (b"x; name*=it's%20me", "x", "it's me"),
