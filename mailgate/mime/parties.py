@@ -133,7 +133,7 @@ def _without_angle(mailbox: _Mailbox) -> list[tuple[str, bytes]]:
     email = _bare(outside)
     if email:
         return [(email, b" ".join(mailbox.comments))]
-    unquoted = b" ".join(each for each in mailbox.bare if not each.startswith(b'"'))
+    unquoted = b"".join(b" " if each.startswith(b'"') else each for each in mailbox.bare)
     written = unquoted.split()
     if len(written) > 1 and b'"' not in outside and all(map(_bare, written)):
         return [(_bare(each), b"") for each in written]

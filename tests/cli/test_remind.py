@@ -23,7 +23,7 @@ TODAY = datetime.now(ZoneInfo(ZONE)).date().isoformat()
 
 
 @pytest.fixture(autouse=True)
-def by_day(monkeypatch: pytest.MonkeyPatch) -> None:
+def by_day(bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILGATE_INSTANCE__TIMEZONE", ZONE)
 
 

@@ -28,6 +28,7 @@ from mailgate.mime import fields, parties
             [("a@a.example", ""), ("b@b.example", "B"), ("c@c.example", "")],
         ),
         ("undisclosed-recipients:;", []),
+        ("=?@haus.example", [("", "=?@haus.example")]),
         ("a@a.example, a@a.example", [("a@a.example", "")]),
         ("hans@müller.example", [("hans@xn--mller-kva.example", "")]),
         ('"john doe"@a.example', [('"john doe"@a.example', "")]),
