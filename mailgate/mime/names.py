@@ -75,7 +75,9 @@ _ODD = re.compile(r'[<>:"|?*\ufffd]')
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]+")
 _MARKS = re.compile("[\u00ad\u200b-\u200f\u061c\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]")
 _PATH = re.compile(r"^\s*(?:[/~.]|[A-Za-z]:)|/\.{1,2}/|/\s*$")
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+_DEVICES = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³])\s{0,200}(?:\.|$)", re.IGNORECASE
+)
 
 
 class Names:

@@ -18,6 +18,8 @@ from mailgate.mime.names import Names
         ("a\u200b\u200eb.txt", "ab.txt"),
         ("CON", "_CON"),
         ("con.tar.gz", "_con.tar.gz"),
+        ("aux .c", "_aux .c"),
+        ("CONOUT$", "_CONOUT$"),
         ("COM1", "_COM1"),
         ("Lpt9.doc", "_Lpt9.doc"),
         ("contract.pdf", "contract.pdf"),
