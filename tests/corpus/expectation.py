@@ -6,6 +6,7 @@ again: what is compared is the whole tree either way.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from mailgate.domain.mail import Mail
 from mailgate.mime import bodies, fields, text, tree
@@ -17,11 +18,25 @@ MISSING = "nothing"
 ADDRESSES = ("from", "to", "cc", "bcc")
 
 
+class Kind(StrEnum):
+    """What an expectation is about."""
+
+    FIELD = "fields"  # one field as it stands, its name and its value together
+    PARAMETER = "parameters"
+    READ = "read"  # subject, Message-ID, Content-ID, disposition: what is read of a field
+    ADDRESSES = "addresses"
+    DATE = "dates"
+    TREE = "trees"
+    BODY = "bodies"  # the content of one part, as it stands and decoded
+    DOCUMENTS = "documents"  # which parts are documents, and their names
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What is expected of one property of one message, and what we see."""
 
     message: str
+    kind: Kind
     what: str
     expected: object
     seen: object

@@ -4,17 +4,16 @@ Of each mail and each mail in it: every field of every header, the tree of types
 in a digest), and each leaf, as it stands in the mail and decoded.
 
 What is said otherwise and means the same: its XML has LF for CRLF, and a multipart without any part is a leaf with us.
-Two mails are there twice, for two modes of its parser: of these one mode's expectation is to be met.
+Two mails are there twice, for two modes of its parser: they count once, and of what both expect one is to be met.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
 from mailgate.mime import params
-from tests.corpus.expectation import MISSING, Expectation, Ours, ours
+from tests.corpus.expectation import MISSING, Expectation, Kind, Ours, ours
 from tests.corpus.messages import CORPUS
 
 FOLDER = CORPUS / "mime4j" / "core" / "src" / "test" / "resources" / "testmsgs"
@@ -22,28 +21,24 @@ FOLDER = CORPUS / "mime4j" / "core" / "src" / "test" / "resources" / "testmsgs"
 
 def expectations() -> Iterator[Expectation]:
     """List them all; none where the corpus is missing."""
-    known: dict[bytes, list[Expectation]] = {}
+    known: dict[bytes, tuple[str, dict[str, Expectation]]] = {}
     for path in sorted(FOLDER.glob("*.msg")):
         raw = path.read_bytes()
-        found = list(_mail(path, raw))
-        others = {each.what: each for each in known.get(raw, [])}
-        known.setdefault(raw, found)
-        for each in found:
-            other = others.pop(each.what, None)
-            if other is not None and other.met:
-                yield replace(other, message=path.name)
-            elif other is None or each.met:
-                yield each
+        name, found = known.setdefault(raw, (path.name, {}))
+        for each in _mail(name, path, raw):
+            if each.what not in found or each.met:
+                found[each.what] = each
+    for _, found in known.values():
+        yield from found.values()
 
 
-def _mail(path: Path, raw: bytes) -> Iterator[Expectation]:
+def _mail(message: str, path: Path, raw: bytes) -> Iterator[Expectation]:
     seen = ours(raw)
     decoded = _xml(path, "_decoded.xml")
-    yield Expectation(path.name, "tree", _shape(decoded, "text/plain"), seen.shape)
-    yield from _fields(path.name, decoded, seen)
-    leaves = [node for node in seen.walk() if not node.inside]
-    yield from _decoded(path, decoded, leaves)
-    yield from _as_they_stand(path, _xml(path, ".xml"), leaves)
+    yield Expectation(message, Kind.TREE, "tree", _shape(decoded, "text/plain"), seen.shape)
+    yield from _fields(message, decoded, seen)
+    leaves = [node for node in seen.walk() if not node.inside and not node.part.media.startswith("multipart/")]
+    yield from _bodies(message, path, decoded, leaves)
 
 
 def _xml(path: Path, ending: str) -> Element:
@@ -82,12 +77,12 @@ def _fields(message: str, node: Element, seen: Ours) -> Iterator[Expectation]:
     nodes = list(seen.walk())
     for place, entity in enumerate(_every(node)):
         header = entity.find("header")
-        for each in header if header is not None else ():
+        for line, each in enumerate(header if header is not None else (), start=1):
             name, _, value = (each.text or "").strip("\n").partition(":")
             values = [_one(said) for said in _of(nodes, place, name.strip().lower())]
             expected = _one(value.encode("latin-1", "replace"))
             found = expected if expected in values else values
-            yield Expectation(message, f"part {place + 1} {name.strip()}", expected, found)
+            yield Expectation(message, Kind.FIELD, f"part {place + 1} field {line}", expected, found)
 
 
 def _of(nodes: list[Ours], place: int, name: str) -> list[bytes]:
@@ -99,19 +94,16 @@ def _one(value: bytes) -> bytes:
     return value.replace(b"\r\n", b"\n").strip()
 
 
-def _decoded(path: Path, node: Element, leaves: list[Ours]) -> Iterator[Expectation]:
+def _bodies(message: str, path: Path, node: Element, leaves: list[Ours]) -> Iterator[Expectation]:
+    """Each leaf as it stands and decoded."""
     bodies = [each for each in node.iter() if each.tag in {"text-body", "binary-body"}]
-    leaves = [leaf for leaf in leaves if not leaf.part.media.startswith("multipart/")]
-    for place, each in enumerate(bodies):
+    standing = list(_xml(path, ".xml").iter("body"))
+    for place, (each, stands) in enumerate(zip(bodies, standing, strict=True)):
+        octets = (stands.text or "").removeprefix("\n").encode("latin-1", "replace")
         content = path.with_name(each.attrib["name"]).read_bytes()
-        seen = leaves[place].part.content() if place < len(leaves) else MISSING
-        yield Expectation(path.name, f"leaf {place + 1}", content, seen)
+        seen = (MISSING, MISSING) if place >= len(leaves) else _content(leaves[place])
+        yield Expectation(message, Kind.BODY, f"leaf {place + 1}", (octets, content), seen)
 
 
-def _as_they_stand(path: Path, node: Element, leaves: list[Ours]) -> Iterator[Expectation]:
-    bodies = list(node.iter("body"))
-    leaves = [leaf for leaf in leaves if not leaf.part.media.startswith("multipart/")]
-    for place, each in enumerate(bodies):
-        content = (each.text or "").removeprefix("\n").encode("latin-1", "replace")
-        seen = leaves[place].part.octets.replace(b"\r\n", b"\n") if place < len(leaves) else MISSING
-        yield Expectation(path.name, f"leaf {place + 1} octets", content, seen)
+def _content(leaf: Ours) -> tuple[bytes, bytes]:
+    return leaf.part.octets.replace(b"\r\n", b"\n"), leaf.part.content()

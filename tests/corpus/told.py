@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from mailgate import mime
 from mailgate.domain.mail import Mail
-from tests.corpus.expectation import MISSING, Expectation
+from tests.corpus.expectation import MISSING, Expectation, Kind
 from tests.corpus.messages import CORPUS, PATTERNS, messages, name
 from tests.unit.mime.soundness import faults
 
@@ -82,23 +82,23 @@ def expectations(project: str) -> Iterator[Expectation]:
 
 def _sound(message: str, raw: bytes) -> Iterator[Expectation]:
     mail = mime.read(raw)
-    yield Expectation(message, "faults", [], faults(mail))
-    yield Expectation(message, "readable", False, any(note.code == "unreadable" for note in mail.notes))
-    contents = [mime.document(raw, document.n) for document in mail.documents]
-    listed = [document.sha256 for document in mail.documents]
-    yield Expectation(
-        message, "bytes", listed, [MISSING if each is None else sha256(each).hexdigest() for each in contents]
-    )
+    unreadable = [note.code for note in mail.notes if note.code == "unreadable"]
+    yield Expectation(message, Kind.READ, "faults", [], faults(mail) + unreadable)
+    if mail.documents:
+        contents = [mime.document(raw, document.n) for document in mail.documents]
+        listed = [document.sha256 for document in mail.documents]
+        seen = [MISSING if each is None else sha256(each).hexdigest() for each in contents]
+        yield Expectation(message, Kind.BODY, "bytes", listed, seen)
 
 
 def _told(message: str, mail: Mail) -> Iterator[Expectation]:
     if message in TYPES:
-        yield Expectation(message, "types", TYPES[message], [document.type for document in mail.documents])
+        types = [document.type for document in mail.documents]
+        yield Expectation(message, Kind.DOCUMENTS, "types", TYPES[message], types)
     if message in NAMES:
-        yield Expectation(
-            message, "names", NAMES[message], [each.name for each in mail.documents][: len(NAMES[message])]
-        )
+        names = [each.name for each in mail.documents][: len(NAMES[message])]
+        yield Expectation(message, Kind.DOCUMENTS, "names", NAMES[message], names)
     if message in TEXTS:
-        yield Expectation(message, "text", True, TEXTS[message] in mail.text)
+        yield Expectation(message, Kind.BODY, "text", True, TEXTS[message] in mail.text)
     if message in SUBJECTS:
-        yield Expectation(message, "subject", SUBJECTS[message], mail.subject)
+        yield Expectation(message, Kind.READ, "subject", SUBJECTS[message], mail.subject)
