@@ -2,7 +2,8 @@
 
 ``decode`` never loses a byte silently. The order, and what each step is there for:
 
-1. the declared charset, where all of the octets fit it (latin-1 means windows-1252, as everywhere in mail);
+1. the declared charset, where all of the octets fit it (latin-1 means windows-1252, as everywhere in mail), unless
+   they are plainly something else: ISO-2022-JP with its escapes, kana as latin-1, plain ASCII as UTF-16;
 2. UTF-8, where all of them fit it: text in anything else hardly ever does;
 3. a declared charset of several bytes per letter, or else UTF-8, that fits all but a few letters or all but the cut
    end, with U+FFFD where it doesn't; UTF-7 only the latter, as else each plus sign of plain text made letters;
@@ -92,11 +93,14 @@ _LATIN = re.compile(r"iso[-_]?8859[-_]?([0-9]{1,2})")
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_8_sig"}
 )
+_ESCAPED = frozenset({"utf-7", "hz", "iso2022_kr"})  # with escapes of their own
+_WESTERN = frozenset({"cp1252", "iso8859-15"})
 _SAYS_LITTLE = frozenset({"cp1252", "ascii", None})
 _MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
 }
+_NOT_NARROW = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f\xfe\xff]")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,39}")
 _SEVERAL_BYTES = frozenset(
     {
@@ -220,12 +224,26 @@ def _ordered(octets: bytes, codec: str | None) -> str | None:
 
 
 def _declared(octets: bytes, codec: str) -> str | None:
-    if codec == "ascii" and _looks_japanese(octets):
+    if _is_mislabelled(octets, codec):
         return None
     text = _strictly(octets, codec)
     if text is None and codec == "iso2022_jp":
-        return _japanese(octets)
+        return _japanese(octets) if octets.isascii() else None
     return japanese.euc(octets) if text is None and codec == "euc_jp" else text
+
+
+def _is_mislabelled(octets: bytes, codec: str) -> bool:
+    """Say whether octets that may fit a charset are plainly in another one."""
+    if codec.startswith(("utf-16", "utf-32")):
+        return _is_narrow(octets)
+    if _looks_japanese(octets):
+        return not codec.startswith("iso2022") and codec not in _ESCAPED and _japanese(octets) is not None
+    return codec in _WESTERN and guessing.kana(octets) is not None
+
+
+def _is_narrow(octets: bytes) -> bool:
+    """Say whether what should have two or four octets for each letter is UTF-8, without marks and controls."""
+    return not _NOT_NARROW.search(octets) and _strictly(octets, "utf-8") is not None
 
 
 def _japanese(octets: bytes) -> str | None:
@@ -246,6 +264,8 @@ def _guess(octets: bytes, codec: str | None, *, detect: bool) -> Decoded:
         told = _japanese(octets)
         if told is not None:
             return Decoded(clean(told), guessed=True)
+    if codec and codec.startswith(("utf-16", "utf-32")) and _is_narrow(octets):
+        return Decoded(clean(octets.decode()), guessed=True)
     several = codec in _SEVERAL_BYTES
     if codec == "utf-7" and octets.isascii():
         return Decoded(clean(_but_the_end(octets, codec) or octets.decode("ascii")), guessed=True)
@@ -255,6 +275,8 @@ def _guess(octets: bytes, codec: str | None, *, detect: bool) -> Decoded:
     if utf8 is not None:
         return Decoded(clean(utf8), guessed=True)
     mostly = _mostly(octets, codec if codec and several else "utf-8")
+    if mostly is None and codec == "iso2022_jp" and not guessing.kana(octets):
+        mostly = japanese.iso_2022(octets)  # half-width kana in eight bits, or Shift_JIS
     if mostly is None:
         mostly = _likely(octets, codec) if detect else western(octets)
     return Decoded(clean(mostly), guessed=True)
@@ -267,7 +289,7 @@ def _likely(octets: bytes, codec: str | None) -> str:
     likely = guessing.guess(octets)
     if likely is None:
         return western(octets)
-    text = _strictly(octets, likely)
+    text = _declared(octets, likely)
     if text is None:
         text = _mostly(octets, likely)
     return western(octets) if text is None else text

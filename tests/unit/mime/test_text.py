@@ -10,6 +10,7 @@ from mailgate.mime import text
 from mailgate.mime.text import Decoded
 
 GRUESSE = "Grüße aus Zürich"
+GREETING = "お世話になっております"
 SUMS = "Key +CHjPbuuKfqlmAbCdEfGhIjKlMnOpQrStUvWxYz/ABCDEFGHabcdefgh, 1 + 1"
 
 
@@ -41,6 +42,11 @@ SUMS = "Key +CHjPbuuKfqlmAbCdEfGhIjKlMnOpQrStUvWxYz/ABCDEFGHabcdefgh, 1 + 1"
         ("简体".encode("gb18030"), "gb2312", "简体"),
         (b"+AOQ-", "utf-7", "ä"),
         (b"\xd0\xd2", "koi8-r", "пр"),
+        ("‚Äpfel‘, ƒ und „so“ – 5 €".encode("cp1252"), "iso-8859-1", "‚Äpfel‘, ƒ und „so“ – 5 €"),  # noqa: RUF001 - quotes
+        (b"\xa45, \xa510, \xa4\xc9", "iso-8859-1", "¤5, ¥10, ¤É"),
+        (b"\x1b$ is no escape", "windows-1252", "\ufffd$ is no escape"),
+        (b"N-\x00 ", "utf-16-be", "中\x20"),
+        ("漢字 Ａ".encode("utf-16-be"), "utf-16-be", "漢字 Ａ"),  # noqa: RUF001 - wide letters
     ],
 )
 def test_the_declared_charset_is_believed_where_it_fits(octets: bytes, label: str | None, expected: str) -> None:
@@ -65,6 +71,18 @@ def test_the_declared_charset_is_believed_where_it_fits(octets: bytes, label: st
         (b"\\x41 \xe9", "raw+unicode+escape", "\\x41 é"),
         ("見積書".encode("iso2022_jp"), "us-ascii", "見積書"),
         ("見積書".encode("iso2022_jp"), None, "見積書"),
+        ("見積書".encode("iso2022_jp"), "utf-8", "見積書"),
+        ("見積書".encode("iso2022_jp"), "windows-1252", "見積書"),
+        ("見積書".encode("iso2022_jp"), "gb2312", "見積書"),
+        ("見積書".encode("iso2022_jp"), "utf-16", "見積書"),
+        ("見積書".encode("cp932"), "iso-2022-jp", "見積書"),
+        (GREETING.encode("cp932"), "iso-2022-jp", GREETING),
+        (GREETING.encode("euc_jp"), "iso-2022-jp", GREETING),
+        (GREETING.encode(), "iso-2022-jp", GREETING),
+        (b"Hallo", "utf-16", "Hallo"),
+        (b"Hallo!", "utf-16le", "Hallo!"),
+        (b"Hallo\r\nWelt", "utf-32", "Hallo\r\nWelt"),
+        (GRUESSE.encode(), "utf-16", GRUESSE),
         ("Grüß".encode()[:-1], "utf-8", "Grü\ufffd"),
         ("見積書".encode("cp932")[:-1], "shift_jis", "見積\ufffd"),
         (("ü" * 50).encode() + b"\xff" + ("ü" * 50).encode(), "utf-8", "ü" * 50 + "\ufffd" + "ü" * 50),
@@ -110,6 +128,57 @@ def test_text_of_any_script_is_read_right_without_a_charset_that_fits(
     assert text.decode(words.encode(charset), label) == Decoded(words, guessed=True)
 
 
+@pytest.mark.parametrize("label", [None, "us-ascii", "utf-8", "fakescii", "iso-8859-1", "windows-1252", "iso-8859-15"])
+@pytest.mark.parametrize("charset", ["cp932", "euc_jp"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        GREETING,
+        "ありがとうございます",
+        "よろしくお願いします",
+        "お見積りについて",
+        "Re: 株式会社サンプル",
+        "添付ファイル (PDF)",
+        "了解しました",
+        "<p>" + GREETING + "。</p>\n" + "会議の件です、ご確認ください。" * 9000,
+    ],
+)
+def test_japanese_is_known_by_its_kana_whatever_it_is_labelled(words: str, charset: str, label: str | None) -> None:
+    assert text.decode(words.encode(charset), label) == Decoded(words, guessed=True)
+
+
+@pytest.mark.parametrize("label", [None, "us-ascii", "fakescii", "x-unknown", "utf-8"])
+@pytest.mark.parametrize(
+    ("words", "charset"),
+    [
+        ("見積書", "cp932"),
+        ("Wycena na jesień, żółty", "cp1250"),
+        ("Wycena na jesień, żółty", "iso8859-2"),
+        ("Grüße", "mac-roman"),
+        ("Zürich", "mac-roman"),
+        ("größer", "mac-roman"),
+        ("un café, s’il vous plaît", "mac-roman"),  # noqa: RUF001 - a quote
+    ],
+)
+def test_letters_that_windows_1252_has_not_within_words_are_another_charset(
+    words: str, charset: str, label: str | None
+) -> None:
+    assert text.decode(words.encode(charset), label) == Decoded(words, guessed=True)
+
+
+@pytest.mark.parametrize("label", [None, "us-ascii", "fakescii", "utf-8"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("Zürich", "à bientôt", "größer", "café", "È già", "‚Äpfel‘ und ‚Öl‘", "“Hallo”", "C’est ça…", "a – b"),  # noqa: RUF001 - quotes
+        *("10 m² à 5 m³", "CO²-Ausstoß m³/h", "¿Cómo está?", "½ Liter", "§ 5", "20 °C ± 5", "x³y und größer", "• eins"),
+        *("Þórður", "smørrebrød", "São Paulo: ações", "naïve œuvre", "¥ 5, £ 5, ¤ 5", "ÄRGER ÜBER ÖL", "ƒ"),
+    ],
+)
+def test_western_words_stay_western(words: str, label: str | None) -> None:
+    assert text.decode(words.encode("cp1252"), label) == Decoded(words, guessed=True)
+
+
 POLISH = (
     "Dziękuję za wiadomość. Przesyłam ofertę, proszę o odpowiedź do piątku. Będę potrzebował zgody na użycie zdjęć."
 )
@@ -117,7 +186,11 @@ TURKISH = "İletiniz için teşekkür ederim. Teklifi ekte gönderiyorum, cuma g
 
 
 @pytest.mark.parametrize(
-    ("words", "charset"), [(POLISH, "cp1250"), (POLISH, "iso8859-2"), (TURKISH, "cp1254"), (GRUESSE * 50, "cp1252")]
+    ("words", "charset"),
+    [
+        *((POLISH, "cp1250"), (POLISH, "iso8859-2"), (TURKISH, "cp1254"), (GRUESSE * 50, "cp1252")),
+        *(("Teşekkür ederim", "cp1254"), ("İyi günler", "cp1254")),
+    ],
 )
 def test_latin_text_is_told_apart_where_it_is_long_enough_and_its_label_is_wrong(words: str, charset: str) -> None:
     assert text.decode(words.encode(charset), "utf-8") == Decoded(words, guessed=True)

@@ -1,6 +1,9 @@
+from binascii import b2a_base64
+
 import pytest
 
 from mailgate.mime import words
+from mailgate.mime.text import Decoded
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,24 @@ def test_a_header_value_is_decoded(value: bytes, expected: str) -> None:
 )
 def test_odd_labels_of_charsets_are_understood(word: bytes, expected: str) -> None:
     assert words.decode(word).text == expected
+
+
+GREETING = "お世話になっております"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        GREETING.encode("cp932"),
+        GREETING.encode("euc_jp"),
+        b"=?iso-8859-1?B?" + b2a_base64(GREETING.encode("cp932"), newline=False) + b"?=",
+        b"=?utf-8?B?" + b2a_base64(GREETING.encode("euc_jp"), newline=False) + b"?=",
+        b"=?utf-8?B?" + b2a_base64(GREETING.encode("iso2022_jp"), newline=False) + b"?=",
+        b"=?iso-2022-jp?B?" + b2a_base64(GREETING.encode("cp932"), newline=False) + b"?=",
+    ],
+)
+def test_japanese_is_read_whatever_it_is_labelled(value: bytes) -> None:
+    assert words.decode(value) == Decoded(GREETING, guessed=True)
 
 
 def test_raw_letters_that_are_no_utf8_are_a_guess() -> None:
