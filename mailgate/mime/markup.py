@@ -1,21 +1,26 @@
 """HTML as a flat run of tokens, well nested and bounded, whatever was sent.
 
 ``read`` reads HTML the way browsers tokenise it (WHATWG HTML 13.2.5, without its oddest corners) and gives a run in
-which every element that opens is closed, in order, at most ``MAX_DEPTH`` deep and with at most ``MAX_FORMATS``
-formatting elements open: real parsers take quadratic time and memory on anything else. Comments (Outlook's conditional
-ones too, as in browsers), doctypes and everything inside ``DROPPED`` elements are gone; what of it tells of addresses
-elsewhere or of hidden classes stands beside the run. It makes nothing safe: ``html`` does, with nh3.
+which every element that opens is closed, in order, and of which no more are open at once than real parsers take in
+linear time: ``MAX_FORMATS`` formatting elements, ``MAX_WRAPPERS`` others around something, and ``MAX_CONTAINERS``
+tables and lists with their parts. An element beyond that is left out and its text kept, in lines of its own where it
+stood so; links, pictures and paragraphs come through at any depth. Comments (Outlook's conditional ones too, as in
+browsers), doctypes and everything inside ``DROPPED`` elements are gone; what of it tells of addresses elsewhere or of
+hidden classes stands beside the run. It makes nothing safe: ``html`` does, with nh3.
 
-No recursion, linear; an element that is deeper than the bound is left out and its text kept.
+No recursion, linear. Limits: what an element that is left out would have hidden is there.
 """
 
 import re
+from bisect import bisect
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from types import MappingProxyType
 
-MAX_DEPTH = 200
+MAX_WRAPPERS = 200
+MAX_CONTAINERS = 100
 MAX_FORMATS = 20
 MAX_ATTRIBUTES = 100
 
@@ -42,11 +47,20 @@ _RAW_TEXT = elements("iframe noembed noframes script style textarea title xmp")
 _NAMING = elements("area body input link source video")
 # dropped with all that is inside, save the names of the pictures
 _PICTURING = elements("object svg video")
-_FORMATS = elements("a b big code em font i s small strike strong tt u")
+_FORMATS = elements("b big code em font i s small strike strong tt u")
 _ENDS_PARAGRAPH = elements(
     "address article aside blockquote center details div dl figcaption figure footer h1 h2 h3 h4 h5 h6 header hr main"
     " nav ol p pre section summary table ul"
 )
+_CONTAINERS = elements("dl ol table ul")
+# elements that are bounded by those they stand in, and those
+_PARTS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(elements("caption tbody td tfoot th thead tr"), frozenset({"table"})),
+    **dict.fromkeys(elements("dd dt"), frozenset({"dl"})),
+    "li": frozenset({"ol", "ul"}),
+}
+_UNBOUNDED = elements("a p") | _PARTS.keys()
+_LINES = _ENDS_PARAGRAPH | elements("caption dd dt figcaption li p tbody tfoot thead tr")
 # an element that ends an open one of its kind, up to the nearest of the second
 _SIBLINGS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "li": (frozenset({"li"}), frozenset({"ul", "ol"})),
@@ -61,6 +75,7 @@ _SIBLINGS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "a": (frozenset({"a"}), frozenset({"td", "th", "caption"})),
 }
 _FENCES = frozenset({"td", "th", "caption", "table"})
+_THROUGH_FENCES = elements("table tbody td tfoot th thead tr")
 
 _TAG = re.compile(
     r"""<(?:(?P<comment>!--)|(?P<bogus>[!?]|/(?![a-zA-Z]))|(?P<slash>/?)(?P<name>[a-zA-Z][^\s/>]*)"""
@@ -101,7 +116,7 @@ def read(html: str) -> Run:
     sheets: list[str] = []
     for token in _raw_tokens(html):
         if not token.name:
-            nest.out.append(token)
+            nest.text(token)
         elif token.name == "style":
             sheets.append(token.text)
         elif token.name not in KEPT:
@@ -120,6 +135,9 @@ def unescaped(text: str) -> str:
 
 
 _CLOSING = {name: Token(name, closes=True) for name in KEPT}  # one for all
+_BREAK = Token("br")
+_SPACE = Token(text=" ")
+_DASH = Token(text="- ")
 
 
 class _Nest:
@@ -128,55 +146,110 @@ class _Nest:
     def __init__(self) -> None:
         self.out: list[Token] = []
         self._open: list[str] = []
-        self._count: dict[str, int] = {}  # of each that is open; saves looking for what isn't
-        self._formats = 0
+        self._at: defaultdict[str, list[int]] = defaultdict(list)  # where each is among them
+        self._left: defaultdict[str, list[int]] = defaultdict(list)  # how many were open around those left out
+        self._wrappers = self._formats = self._containers = 0
+        self._midline = False  # words stand in this line
+
+    def text(self, token: Token) -> None:
+        self.out.append(token)
+        self._midline = self._midline or not token.text.isspace()
 
     def open(self, token: Token) -> None:
         name = token.name
-        if name in _ENDS_PARAGRAPH:
-            self._end_open(frozenset({"p"}), _FENCES)
-        if name in _SIBLINGS:
-            self._end_open(*_SIBLINGS[name])
         if name in VOID:
+            self._end_paragraph(name)
             self.out.append(token)
-        elif len(self._open) < MAX_DEPTH and not (name in _FORMATS and self._formats >= MAX_FORMATS):
-            self._open.append(name)
-            self._count[name] = self._count.get(name, 0) + 1
-            self._formats += name in _FORMATS
-            self.out.append(token)
+            self._midline = name == "img" or (self._midline and name == "wbr")
+        elif any(self._left[container] for container in _PARTS.get(name, ())):
+            self._leave_out(name)
+        else:
+            self._end_paragraph(name)
+            if name in _SIBLINGS:
+                self._end_open(*_SIBLINGS[name])
+            if self._has_room(name):
+                self._push(token)
+            else:
+                self._left[name].append(len(self._open))
+                self._leave_out(name)
 
     def close(self, name: str) -> None:
         if name == "br":
-            self.out.append(Token("br"))
-        if not self._count.get(name):
-            return
-        for depth in range(len(self._open) - 1, -1, -1):
-            if self._open[depth] == name:
-                self.close_down_to(depth)
-                return
-            if self._open[depth] in _FENCES and name not in {"table", "tr", "tbody", "thead", "tfoot", "td", "th"}:
-                return
+            self.out.append(_BREAK)
+        elif self._left[name]:
+            self._close_left(name)
+        elif any(self._left[container] for container in _PARTS.get(name, ())):
+            self._break(name)
+        elif self._at[name] and (name in _THROUGH_FENCES or self._at[name][-1] >= self._nearest(_FENCES)):
+            self.close_down_to(self._at[name][-1])
 
     def close_down_to(self, depth: int) -> None:
         while len(self._open) > depth:
             name = self._open.pop()
-            self._count[name] -= 1
-            self._formats -= name in _FORMATS
+            self._at[name].pop()
+            self._weigh(name, -1)
             self.out.append(_CLOSING[name])
+            self._midline = self._midline and name not in _LINES and name not in _FENCES
+        for inside in self._left.values():
+            while inside and inside[-1] > depth:
+                inside.pop()
+
+    def _has_room(self, name: str) -> bool:
+        if name in _UNBOUNDED:
+            return True
+        if name in _CONTAINERS:
+            return self._containers < MAX_CONTAINERS
+        return self._wrappers < MAX_WRAPPERS and (name not in _FORMATS or self._formats < MAX_FORMATS)
+
+    def _push(self, token: Token) -> None:
+        name = token.name
+        self._at[name].append(len(self._open))
+        self._open.append(name)
+        self._weigh(name, 1)
+        self.out.append(token)
+        self._midline = self._midline and name not in _LINES and name not in _FENCES
+
+    def _weigh(self, name: str, weight: int) -> None:
+        if name in _CONTAINERS:
+            self._containers += weight
+        elif name not in _UNBOUNDED:
+            self._wrappers += weight
+            self._formats += weight * (name in _FORMATS)
+
+    def _leave_out(self, name: str) -> None:
+        self._break(name)
+        if name == "li":
+            self.out.append(_DASH)
+
+    def _close_left(self, name: str) -> None:
+        depth = self._left[name][-1]
+        if name == "table" or depth > self._nearest(_FENCES):
+            self._left[name].pop()
+            self.close_down_to(depth)
+            self._break(name)
+
+    def _break(self, name: str) -> None:
+        """Begin a line, or part words, where an element does so that is left out."""
+        if self._midline and name in _LINES:
+            self.out.append(_BREAK)
+            self._midline = False
+        elif self._midline and name in _FENCES:
+            self.out.append(_SPACE)
+
+    def _end_paragraph(self, name: str) -> None:
+        if name in _ENDS_PARAGRAPH:
+            self._end_open(frozenset({"p"}), _FENCES)
+
+    def _nearest(self, names: frozenset[str]) -> int:
+        return max((self._at[name][-1] for name in names if self._at[name]), default=-1)
 
     def _end_open(self, kinds: frozenset[str], fences: frozenset[str]) -> None:
-        outermost = None
-        left = sum(self._count.get(kind, 0) for kind in kinds)
-        for depth in range(len(self._open) - 1, -1, -1):
-            if not left:
-                break
-            if self._open[depth] in kinds:
-                outermost = depth
-                left -= 1
-            elif self._open[depth] in fences:
-                break
-        if outermost is not None:
-            self.close_down_to(outermost)
+        """End the outermost open element of some kinds within the nearest fence."""
+        fence = self._nearest(fences - kinds)
+        first = ((places, bisect(places, fence)) for places in map(self._at.__getitem__, kinds))
+        depth = min((places[index] for places, index in first if index < len(places)), default=-1)
+        if depth >= 0:
+            self.close_down_to(depth)
 
 
 def _raw_tokens(html: str) -> Iterator[Token]:

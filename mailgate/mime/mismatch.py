@@ -71,7 +71,7 @@ def _shown_hosts(seen: str, bare: str) -> Iterator[str]:
         name = name.partition(":")[0]
         told = name if _SHOWN_DOMAIN.fullmatch(name) else host
         if "." in told and not told.endswith(("\u2026", "..")):
-            yield told
+            yield told.rstrip(_AROUND)
     domain = _SHOWN_DOMAIN.fullmatch(bare)
     if domain and _ends_as_domain(domain[2].lower()):
         yield domain[1]

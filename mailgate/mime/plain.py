@@ -222,7 +222,7 @@ class _Writer:
         if name == "br":
             self._words.append("\n")
             if not self._now.silent:
-                self._owed = self._owed.rstrip(" ") + "\n" if self._owed.strip(" ") else "\n"
+                self._owed = "\n\n" if "\n" in self._owed else "\n"  # more make no more empty lines
         elif name == "hr" and not state.silent:
             self._say("---")
             self._owe("\n")
@@ -276,10 +276,9 @@ class _Writer:
             number = int(value[1]) if value else self._lists[-1].next
             marker = f"{_numeral(number, self._lists[-1].kind)}. "
             self._lists[-1].next = number + 1
-        if len(self._now.prefix) >= MAX_PREFIX:
-            return
         self._marker = (len(self._now.prefix), marker)
-        self._now = self._now._replace(prefix=self._now.prefix + " " * len(marker))
+        if len(self._now.prefix) < MAX_PREFIX:
+            self._now = self._now._replace(prefix=self._now.prefix + " " * len(marker))
 
     # -- tables
 
@@ -385,7 +384,7 @@ class _Writer:
         lead = prefix
         if self._marker:
             offset, marker = self._marker
-            lead = prefix[:offset] + marker + prefix[offset + len(marker) :]
+            lead = prefix[:offset] + marker + prefix[offset + len(marker) :] if self._spare >= len(prefix) else marker
             self._marker = None
         elif self._spare < len(prefix):
             lead = ""

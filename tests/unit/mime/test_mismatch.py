@@ -48,6 +48,8 @@ def test_links_that_go_where_they_say_are_no_mismatch(shown: str, target: str) -
         ("bank.example", "https://evil.example/", "bank.example", "evil.example"),
         ("(bank.example/login)", "https://evil.example/", "bank.example", "evil.example"),
         ("Go to https://bank.example now", "https://evil.example/", "bank.example", "evil.example"),
+        ("[https://bank.example]", "https://evil.example/", "bank.example", "evil.example"),
+        ("(https://bank.example).", "https://evil.example/", "bank.example", "evil.example"),
         ("https://bank.example", "https://bank.example.evil.example/", "bank.example", "bank.example.evil.example"),
         ("https://bank.example", "https://notbank.example/", "bank.example", "notbank.example"),
         ("https://bank.example", "https://bank.example@evil.example/", "bank.example", "evil.example"),

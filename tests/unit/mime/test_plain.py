@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailgate.mime import html
+from mailgate.mime import html, markup
 
 PADDING = "&zwnj;&nbsp;" * 40 + "&#847; &#8199;&shy; " * 20
 
@@ -142,10 +142,63 @@ def test_text_at_any_depth_is_there(opening: str) -> None:
     assert "deep" in html.sanitise(opening * 20_000 + "deep").text
 
 
+INSIDE = "<table><tr><td>A</td><td>B</td></tr></table><ul><li>x</li></ul><a href='https://a.example'>L</a>"
+
+
+@pytest.mark.parametrize("depth", [20, 199, 200, 201, 1000])
+@pytest.mark.parametrize("wrapper", ["div", "font", "b", "span", "center", "section", "blockquote"])
+def test_tables_lists_and_links_are_readable_within_any_number_of_wrappers(wrapper: str, depth: int) -> None:
+    seen = html.sanitise(f"<{wrapper}>" * depth + INSIDE + f"</{wrapper}>" * depth)
+    lines = [line.lstrip("> ") for line in seen.text.split("\n") if line.strip("> ")]
+    assert lines == ["A\tB", "- x", "L <https://a.example>"]
+    assert seen.links == ("https://a.example",)
+    assert all(tag in seen.html for tag in ("<table>", "<li>", 'href="https://a.example"'))
+
+
+@pytest.mark.parametrize("depth", [99, 100, 101, 1000])
+def test_tables_lists_and_links_are_readable_within_any_number_of_tables(depth: int) -> None:
+    seen = html.sanitise("<table><tr><td>" * depth + INSIDE + "</td></tr></table>" * depth + "after")
+    lines = [" ".join(line.split()) for line in seen.text.split("\n") if line.strip()]
+    assert lines == ["A B", "- x", "L <https://a.example>", "after"]
+    assert seen.links == ("https://a.example",)
+
+
+def test_each_answer_of_a_long_thread_keeps_its_link() -> None:
+    answers = "".join(
+        f'<div dir="ltr"><font face="Arial">Answer {n} <a href="https://x.example/{n}">Link</a><br><blockquote>'
+        for n in range(100)
+    )
+    seen = html.sanitise(answers + "</blockquote></font></div>" * 100)
+    assert seen.links == tuple(f"https://x.example/{n}" for n in range(100))
+    assert seen.html.count("href=") == 100
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("<div>a</div><div>b</div>c", "a\nb\nc"),
+        ("<h1>a</h1> <h2>b</h2>", "a\nb"),
+        ("a<span>b</span><b>c</b>", "abc"),
+        ("<div>a<p>b</div>c", "a\n\nb\n\nc"),
+    ],
+)
+def test_what_is_left_out_leaves_its_lines(source: str, wanted: str) -> None:
+    assert html.sanitise("<div>" * markup.MAX_WRAPPERS + source).text == wanted
+
+
+def test_the_end_of_what_was_left_out_ends_nothing_else() -> None:
+    around = "<div>" * (markup.MAX_WRAPPERS - 1) + "<b>"
+    assert "<b>xy</b>" in html.sanitise(f"{around}<b>x</b>y</b>z").html
+    deep = "<table><tr><td>" * markup.MAX_CONTAINERS
+    assert html.sanitise(f"{deep}<table><tr><td>a</table>b<td>c").text == "a\nb\tc"
+
+
 def test_indentation_never_outgrows_the_text() -> None:
     source = "<blockquote>" * 30 + "<pre>" + "x\n" * 100_000
     assert len(html.sanitise(source).text) < 4 * len(source)
     source = "<table>" + f"<tr><td>{'x' * 59}<td>y" + "<tr><td>a<td>b" * 20_000
+    assert len(html.sanitise(source).text) < 4 * len(source)
+    source = "<blockquote>" * 30 + "<ul>" + "<li>x" * 20_000
     assert len(html.sanitise(source).text) < 4 * len(source)
 
 
