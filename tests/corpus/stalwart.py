@@ -72,6 +72,12 @@ class _Found:
         nodes.sort(key=lambda node: not node.inside)
         self.parts = {node.start: node for node in nodes} | {node.top: node for node in nodes}
 
+    def same(self, part: Json) -> Ours | None:
+        """Find ours of their leaf: a mail where that starts, anything else where its header or content does."""
+        starts = (self.parts.get(part[each]) for each in ("offset_header", "offset_body"))
+        mail = self.mails.get(part["offset_body"]) if "Message" in part["body"] else None
+        return mail or next(filter(None, starts), None)
+
 
 def _said(path: Path, ending: str) -> Json:
     said: Json = json.loads(path.with_name(path.stem + ending).read_text())
@@ -92,9 +98,7 @@ def _mail(message: str, raw: bytes, seen: Ours, found: _Found, said: Json) -> It
     around = {number: found.around | opened.get(number, frozenset()) for number in wanted}
     for place, number in enumerate(wanted, start=1):
         # an empty one at the end may start nowhere of ours
-        part = parts[number]
-        starts = (found.parts.get(part[each]) for each in ("offset_header", "offset_body"))
-        leaf = next(filter(None, starts), None) or next(iter(seen.leaves[place - 1 : place]), None)
+        leaf = found.same(parts[number]) or next(iter(seen.leaves[place - 1 : place]), None)
         if number:
             yield from _fields(message, f"leaf {place}", found.raw, parts[number], leaf)
         yield from _leaf(message, f"leaf {place}", found, (parts[number], around[number]), leaf)
