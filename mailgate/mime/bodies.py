@@ -106,7 +106,8 @@ class Bodies:
     text: list[Piece] = field(default_factory=list)
     html: list[Piece] = field(default_factory=list)
     documents: list[Piece] = field(default_factory=list)
-    long: list[Piece] = field(default_factory=list)  # bodies that are documents too, as they are too long to be shown
+    # of bodies that are documents too, as they are too long to be shown: how many octets are, by their identity
+    long: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,10 @@
 
 ``clean`` makes HTML safe as that of a mail (``mime.html``), finds the links of all words and leaves the notes that a
 mail would get: ``remote_images``, ``too_many_links``, ``defects``. Text stays as it is, save where there is none and
-the HTML couldn't be made safe: then it is the HTML's. Raises nothing; linear in the input.
+the HTML couldn't be made safe: then it is the HTML's. Linear in the input.
+
+Refuses, with ``BadInput``, HTML of which only the beginning would be shown (``html.MAX_MARKS``), as there is no raw
+mail that has the rest.
 """
 
 from collections.abc import Mapping
@@ -11,6 +14,7 @@ from dataclasses import dataclass, replace
 from mailgate.domain.content import Content
 from mailgate.domain.mail import Note
 from mailgate.domain.user import Language
+from mailgate.errors import BadInput
 from mailgate.mime import html, links, notes
 from mailgate.mime.notes import Notes
 
@@ -33,6 +37,9 @@ def clean(content: Mapping[Language, Content]) -> Given:
     most_marks = html.MAX_MARKS  # one allowance for all, as for a mail
     for language, one in content.items():
         body = html.sanitise(one.html, most_marks) if one.html else html.Sanitised()
+        if body.cut:
+            most = f"{html.MAX_HTML:,} letters, or all languages are over {html.MAX_MARKS:,} tags and references"
+            raise BadInput(f"content.{language.value}.html: it is over {most}: shorten it, or log the mail as a file")
         safe[language] = replace(one, html=body.html, text=one.text or (body.text if body.failed else ""))
         found += [*links.in_text(one.text), *body.links]
         remote += body.remote

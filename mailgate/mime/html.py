@@ -8,8 +8,8 @@ Pictures of ``data:`` URLs are left out, with their alternative text in their pl
 stays hidden and is not in the text. How the text is written says ``plain``; which links there are and which of them
 deceive, ``links`` and ``mismatch``.
 
-Raises nothing. Linear in the input; where nh3 itself fails, or the HTML is over ``MAX_HTML`` or ``MAX_MARKS``, the HTML
-is "" and the text is still there, if only roughly.
+Raises nothing. Linear in the input. HTML over ``MAX_HTML`` or ``MAX_MARKS`` is read up to there: ``cut``. Where nh3
+itself fails the HTML is "" and the text is still there.
 
 Limits: style sheets are dropped, so what looked so by a class looks plain. ``position`` and the like are no allowed
 styles: nothing can lie over the page around it. Relative links lead nowhere, ``base`` or not. Pictures are counted by
@@ -17,9 +17,11 @@ their addresses, each once; what a style sheet or a font file would load counts 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import islice
+from urllib.parse import unquote
 
 import nh3
 
@@ -68,17 +70,16 @@ _URL_IN_STYLE = re.compile(r"url\s*\(|image-set|expression|[\\<>{}@]|/\*", re.IG
 _NO_BREAK = "\u00a0"
 _AROUND = "\ufeff" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 
-_PIECE = 1024 * 1024
-_ANY_TAG = re.compile(r"<[^<>]*>")
-_UNREAD = re.compile(r"<(style|script|title|!--)", re.IGNORECASE)
+_MARK = re.compile(r"[<&]")
 
 
 @dataclass(frozen=True, slots=True)
 class Sanitised:
-    """Safe HTML with what was met in it. ``failed``: there is none. ``marks``: how many of ``MAX_MARKS`` it took.
+    """Safe HTML with what was met in it. ``failed``: there is none. ``cut``: it is of the beginning only.
 
     ``links`` are those of the elements and of the words, in their order; ``cids`` the pictures that are shown;
-    ``remote`` how many addresses elsewhere a picture or style would have been loaded from.
+    ``remote`` how many addresses elsewhere a picture or style would have been loaded from; ``marks`` how many of
+    ``MAX_MARKS`` it took.
     """
 
     html: str = ""
@@ -88,17 +89,20 @@ class Sanitised:
     cids: frozenset[str] = frozenset()
     remote: int = 0
     failed: bool = False
+    cut: bool = False
     marks: int = 0
 
 
-def sanitise(source: str, most_marks: int = MAX_MARKS) -> Sanitised:
-    """Make one HTML body safe, and read its words, links and pictures. ``most_marks`` is what may still be spent."""
-    marks = source.count("<") + source.count("&")
-    if len(source) > MAX_HTML or marks > most_marks:
-        text = _roughly(source)
-        return Sanitised(text=text, links=tuple(links.in_text(text)), failed=True)
+def sanitise(source: str, most_marks: int = MAX_MARKS, content_ids: Collection[str] = ()) -> Sanitised:
+    """Make one HTML body safe, and read its words, links and pictures.
+
+    ``most_marks`` is what may still be spent. ``content_ids`` are those of the mail's parts: what HTML calls by one of
+    them with percent signs (RFC 2392 section 2) is written as it is.
+    """
+    whole = len(source)
+    source = _bounded(source, most_marks)
     run = markup.read(source)
-    tokens = list(_hidden(run))
+    tokens = list(_told(run, frozenset(content_ids)))
     read = plain.write(tokens, len(source))
     seen = Sanitised(
         text=read.text,
@@ -106,7 +110,8 @@ def sanitise(source: str, most_marks: int = MAX_MARKS) -> Sanitised:
         mismatches=read.mismatches,
         cids=frozenset(_cids(tokens)),
         remote=len(_remote(run)),
-        marks=marks,
+        cut=len(source) < whole,
+        marks=source.count("<") + source.count("&"),
     )
     bounded = "".join(map(_written, tokens))
     del run, tokens, read  # nh3 takes as much again
@@ -120,34 +125,13 @@ def from_text(text: str) -> str:
     return f'<div style="white-space:pre-wrap">{escape(text)}</div>'
 
 
-def _roughly(source: str) -> str:
-    """Take the tags away, and what is no text in any mail."""
-    kept: list[str] = []
-    position = 0
-    endless: set[str] = set()
-    for start in _UNREAD.finditer(source):
-        name = start[1].lower()
-        if start.start() < position or name in endless:
-            continue
-        close = re.compile("-->" if name == "!--" else f"</{name}", re.IGNORECASE).search(source, start.end())
-        if close is None:
-            endless.add(name)
-            continue
-        kept.append(source[position : start.start()])
-        position = close.start() if name != "!--" else close.end()
-    return markup.unescaped(_without_tags("".join((*kept, source[position:])))).strip()
-
-
-def _without_tags(source: str) -> str:
-    """Put a space for each tag; in pieces, for what stands between two of a million tags is a string of its own."""
-    pieces: list[str] = []
-    start = 0
-    while start < len(source):
-        end = source.find("<", start + _PIECE)  # no tag goes on behind one
-        end = len(source) if end < 0 else end
-        pieces.append(_ANY_TAG.sub(" ", source[start:end]))
-        start = end
-    return "".join(pieces)
+def _bounded(source: str, most_marks: int) -> str:
+    """Cut before the first mark that is one too many, and where it is too long before the last one."""
+    if len(source) > MAX_HTML:
+        start_of_tag = source.rfind("<", MAX_HTML - MAX_VALUE, MAX_HTML)  # the cut may go through it
+        source = source[: start_of_tag if start_of_tag >= 0 else MAX_HTML]
+    beyond = next(islice(_MARK.finditer(source), max(most_marks, 0), None), None)
+    return source[: beyond.start()] if beyond else source
 
 
 def _nh3(source: str) -> str | None:
@@ -180,14 +164,28 @@ def _filter(_tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
-def _hidden(run: Run) -> Iterator[Token]:
-    """Mark what the mail hides: ``hidden`` among the attributes."""
+def _told(run: Run, content_ids: frozenset[str]) -> Iterator[Token]:
+    """Mark what the mail hides, ``hidden`` among the attributes, and call its pictures what their parts are called."""
     classes = styles.hidden_classes(run.sheets)
     for token in run.tokens:
-        if token.attributes and _is_hidden(token, classes):
-            yield Token(token.name, attributes={**token.attributes, "hidden": ""})
-        else:
+        if not token.attributes:
             yield token
+            continue
+        changed: dict[str, str] = {}
+        if _is_hidden(token, classes):
+            changed["hidden"] = ""
+        if token.name == "img" and (source := _unquoted(token.attributes.get("src", ""), content_ids)):
+            changed["src"] = source
+        yield Token(token.name, attributes={**token.attributes, **changed}) if changed else token
+
+
+def _unquoted(source: str, content_ids: frozenset[str]) -> str:
+    """Return ``cid:`` and a part's name where that is written with percent signs, else ""."""
+    found = _CID.fullmatch(source)
+    if found is None or "%" not in found[1] or found[1] in content_ids:
+        return ""
+    name = unquote(found[1])
+    return f"cid:{name}" if name in content_ids and _CID.fullmatch(f"cid:{name}") else ""
 
 
 def _is_hidden(token: Token, classes: frozenset[str]) -> bool:

@@ -43,6 +43,11 @@ DROPPED = elements(
     " title video xml xmp"
 )
 _RAW_TEXT = elements("iframe noembed noframes script style textarea title xmp")
+# all that anybody looks at, or may show; elements with thousands of made-up ones cost no memory
+ATTRIBUTES = elements(
+    "align alt background bgcolor border cellpadding cellspacing class color colspan datetime dir face height hidden"
+    " href lang poster rel role rowspan size span src srcset start style title type valign value width xlink:href"
+)
 # not kept, but what they name is told
 _NAMING = elements("area body input link source video")
 # dropped with all that is inside, save the names of the pictures
@@ -320,8 +325,11 @@ def _attributes(rest: str) -> Mapping[str, str]:
     for count, found in enumerate(_ATTRIBUTE.finditer(rest)):
         if count >= MAX_ATTRIBUTES:
             break
+        name = found[1].lower()
+        if name not in ATTRIBUTES:
+            continue
         value = found[2] or ""
         if value[:1] in {'"', "'"}:
             value = value[1:-1]
-        attributes.setdefault(found[1].lower(), unescaped(value))
-    return attributes
+        attributes.setdefault(name, unescaped(value))
+    return attributes or _NONE

@@ -1,7 +1,8 @@
 """What stands inside parts: the files of a winmail.dat, the mail in a signed envelope, files uuencoded in a text.
 
 ``opened`` puts what it finds behind the document that it was found in, which stays, and files from texts at the end.
-Last come bodies that are too long to be shown whole: together with those before them over ``MAX_SHOWN`` octets.
+Last come bodies that are too long to be shown whole: together with those before them over ``MAX_SHOWN`` octets, of
+which ``EXCERPT`` are shown; or HTML over ``html.MAX_MARKS`` tags and references, which is shown up to there.
 The body of a winmail.dat is shown where the mail has no text of its own, for it is the same text; that of a signed
 envelope always, at its place, for it is another one. A file that was signed (an invoice, say), not a mail, is
 listed without its envelope too. Archives are never opened. The order is fixed: ``document`` counts as ``read`` does.
@@ -11,10 +12,12 @@ recursion: envelopes are opened ``MAX_DEPTH`` deep, and ``MAX_TNEF`` winmail.dat
 RTF, which is costly, is read in ``MAX_RTF_TNEF`` of them.
 """
 
+import re
 from dataclasses import dataclass, field
+from itertools import islice
 
-from mailgate.mime import bodies, cms, endings, fields, notes, sealed, tnef, tree, uuencoded
-from mailgate.mime.bodies import PLAIN, Bodies, File, Leaf, Piece
+from mailgate.mime import bodies, cms, endings, fields, html, notes, sealed, tnef, tree, uuencoded
+from mailgate.mime.bodies import HTML, PLAIN, Bodies, File, Leaf, Piece
 from mailgate.mime.fields import Fields
 from mailgate.mime.notes import Notes
 
@@ -23,8 +26,10 @@ MAX_DEPTH = 3
 MAX_TNEF = 20
 MAX_RTF_TNEF = 2
 MAX_SHOWN = 10 * 1024 * 1024
+EXCERPT = 256 * 1024  # a letter that it cuts in two becomes U+FFFD
 
 _BLANK = b" \t\r\n\0\xa0\xc2"  # with the spaces that don't break, of both charsets
+_MARK = re.compile(rb"[<&]")
 _ENTITY = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
 
 
@@ -186,11 +191,22 @@ def _take_out_uuencoded(found: Bodies) -> None:
 
 
 def _list_long(found: Bodies) -> None:
-    room = MAX_SHOWN
+    room, marks = MAX_SHOWN, html.MAX_MARKS
     for piece in {id(piece): piece for piece in (*found.text, *found.html)}.values():
-        size = len(piece.content)
-        if size > room:
-            found.long.append(piece)
+        content = piece.content
+        size = len(content)
+        shown = content if size <= room else content[:EXCERPT]
+        if piece.media == HTML:
+            shown = shown[: _end(shown, marks)]
+            marks -= shown.count(b"<") + shown.count(b"&")
+        if size > room or len(shown) < size:
+            found.long[id(piece)] = len(shown)
             found.documents.append(piece)
         else:
             room -= size
+
+
+def _end(octets: bytes, most_marks: int) -> int:
+    """Return where the first mark stands that is one too many, or else the end; in UTF-7 none can be seen."""
+    beyond = next(islice(_MARK.finditer(octets), most_marks, None), None)
+    return beyond.start() if beyond else len(octets)

@@ -46,7 +46,6 @@ MAX_TYPE = 200
 MAX_MESSAGE_ID = 512  # letters of four bytes too: PostgreSQL has 2,704 bytes for a row of an index
 MAX_ATTACHED_HEADER = 64 * 1024
 MAX_SUBJECT_NAME = 120
-EXCERPT = 256 * 1024  # octets shown of a body that is too long; a letter that it cuts in two becomes U+FFFD
 MAX_CONTENT_ID = 1000
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")  # some programs send them as octet-stream
 MAX_ORIGINAL = 300  # of each thing said of a forwarded mail
@@ -210,29 +209,42 @@ def _bodies(chosen: Bodies, said: Notes) -> dict[int, _Shown]:
     """Read each body once, by the identity of its leaf; plain ones first, for their links come first."""
     shown: dict[int, _Shown] = {}
     most_marks = html.MAX_MARKS  # one allowance for the whole mail
-    long = {id(leaf) for leaf in chosen.long}
+    content_ids = frozenset(_content_id(leaf) for leaf in chosen.documents)
     for leaf in (*chosen.text, *chosen.html):
-        if id(leaf) not in shown:
-            shown[id(leaf)] = body = _shown(leaf, said, most_marks, is_long=id(leaf) in long)
-            most_marks -= body.marks
+        if id(leaf) in shown:
+            continue
+        letters = _letters(leaf, said, chosen.long.get(id(leaf)))
+        is_html = leaf.media == HTML
+        shown[id(leaf)] = body = _html(letters, said, most_marks, content_ids) if is_html else _plain(letters)
+        most_marks -= body.marks
     return shown
 
 
-def _shown(leaf: Piece, said: Notes, most_marks: int, *, is_long: bool) -> _Shown:
+def _letters(leaf: Piece, said: Notes, most: int | None) -> str:
+    """Read the letters of one body, or if it is too long those of its first octets."""
     content = leaf.content
-    if is_long:
-        said.add(notes.BODY_TOO_LONG, f"A body has {len(content)} bytes: it begins here, the whole is a document.")
-        content = content[:EXCERPT]
+    if most is not None:
+        said.add(notes.BODY_TOO_LONG, f"A body of {len(content)} bytes is too long: it begins here, and is a document.")
+        content = content[:most]
     if leaf.media != HTML:
         content = _with_lf(content)
     decoded = text.decode(content, leaf.parameter("charset") or _meta_charset(leaf, content))
     del content  # a big body is held as few times as can be
-    if decoded.guessed and not is_long:  # the cut may go through a letter
+    if decoded.guessed and most is None:  # the cut may go through a letter
         said.add(notes.CHARSET_GUESSED, "A body's charset is not said, or not the one that is said.")
-    if leaf.media != HTML:
-        body = _lines(leaf, decoded.text.replace("\r\n", "\n").replace("\r", "\n"))
-        return _Shown(body, links=tuple(links.in_text(body)))
-    safe = html.sanitise(decoded.text, most_marks)
+    if leaf.media == HTML:
+        return decoded.text
+    return _lines(leaf, decoded.text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _plain(body: str) -> _Shown:
+    return _Shown(body, links=tuple(links.in_text(body)))
+
+
+def _html(source: str, said: Notes, most_marks: int, content_ids: frozenset[str]) -> _Shown:
+    safe = html.sanitise(source, most_marks, content_ids)
+    if safe.cut:
+        said.add(notes.BODY_TOO_LONG, "A body has too many tags: it begins here, the whole is in the raw mail.")
     if safe.failed:
         said.add(notes.DEFECTS, "The HTML could not be made safe; its text is shown.")
     for one in safe.mismatches:
@@ -267,7 +279,7 @@ def _document(n: int, leaf: Piece, given: Names, cids: frozenset[str], said: Not
     content = leaf.content
     subject = _subject_of(content) if leaf.media in MAILS and not leaf.name else ""
     name = given.give(leaf.name, leaf.media, n, subject)
-    content_id = text.line(leaf.content_id, MAX_CONTENT_ID)
+    content_id = _content_id(leaf)
     _note_hint(sniffing.look(content, leaf.media, name), leaf.media, name, said)
     return Document(
         n=n,
@@ -279,6 +291,10 @@ def _document(n: int, leaf: Piece, given: Names, cids: frozenset[str], said: Not
         content_id=content_id,
         appointment=_appointment(leaf, content, name),
     )
+
+
+def _content_id(leaf: Piece) -> str:
+    return text.line(leaf.content_id, MAX_CONTENT_ID)
 
 
 def _appointment(leaf: Piece, content: bytes, name: str) -> Appointment | None:

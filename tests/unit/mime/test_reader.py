@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mailgate import mime
 from mailgate.domain.mail import Document, Mail
-from mailgate.mime import bodies, opening, reader
+from mailgate.mime import bodies, html, opening
 from tests.unit.mime.soundness import faults
 
 HEAD = b"From: anna@haus.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
@@ -278,18 +278,85 @@ def test_a_body_that_is_too_long_begins_in_the_text_and_is_a_document_as_a_whole
     letters = b"0123456789abcde\n" * (opening.MAX_SHOWN // 16 + 1)
     raw = b"Subject: long\r\nContent-Type: text/plain\r\n\r\n" + letters
     mail = mime.read(raw)
-    assert len(mail.text) == reader.EXCERPT
+    assert len(mail.text) == opening.EXCERPT
     assert letters.decode().startswith(mail.text)
     assert [(one.name, one.size) for one in mail.documents] == [("document-1.txt", len(letters))]
     assert mime.document(raw, 1) == letters
     assert [note.code for note in mail.notes] == ["body_too_long"]
 
 
+ROW = '<tr><td>Lamp</td><td><a href="https://a.example/{0}">{0}</a><img src="https://b.example/{0}.png"></td></tr>\n'
+
+
+def test_html_with_too_many_tags_begins_here_as_html_and_is_a_document_as_a_whole() -> None:
+    rows = html.MAX_MARKS // ROW.count("<") + 100
+    table = "<table>" + "".join(ROW.format(n) for n in range(rows)) + "</table>"
+    raw = b"Content-Type: text/html; charset=us-ascii\r\n\r\n" + table.encode()
+    mail = mime.read(raw)
+    assert mail.text.startswith("Lamp  0 <https://a.example/0>\nLamp  1 <")
+    assert f"Lamp  {rows - 200} " in mail.text
+    assert mail.html.startswith("<table><tbody><tr><td>Lamp</td>")
+    assert mail.html.endswith("</table>")
+    assert mail.links[:2] == ("https://a.example/0", "https://a.example/1")
+    assert [(one.name, one.size) for one in mail.documents] == [("document-1.html", len(table))]
+    assert mime.document(raw, 1) == table.encode()
+    assert [note.code for note in mail.notes] == ["body_too_long", "too_many_links", "remote_images"]
+    assert faults(mail) == []
+
+
+def test_html_whose_tags_only_show_when_it_is_decoded_begins_here_too() -> None:
+    raw = b"Content-Type: text/html; charset=utf-7\r\n\r\nBegin" + b"+ADw-i+AD4-x" * (html.MAX_MARKS + 10)
+    mail = mime.read(raw)
+    assert mail.text.startswith("Beginxxx")
+    assert len(mail.text) == len("Begin") + html.MAX_MARKS
+    assert [note.code for note in mail.notes] == ["body_too_long"]
+    assert mail.documents == ()
+
+
+def test_bodies_in_html_share_one_allowance_of_tags() -> None:
+    half = b"<br>" * (html.MAX_MARKS * 2 // 3) + b"end"
+    part = b"--m\r\nContent-Type: text/html\r\n\r\n" + half + b"\r\n"
+    mail = mime.read(b"Content-Type: multipart/mixed; boundary=m\r\n\r\n" + part + part + b"--m--\r\n")
+    assert mail.html.count("<br>") == html.MAX_MARKS
+    assert mail.text.count("end") == 1
+    assert [one.size for one in mail.documents] == [len(half)]
+
+
+@pytest.mark.parametrize(
+    ("content_id", "source", "shown"),
+    [
+        ("<Logo2@x>", "cid:Logo2%40x", "cid:Logo2@x"),
+        ("<Logo2%40x>", "cid:Logo2%40x", "cid:Logo2%40x"),
+        ("<a+b%@x>", "cid:a+b%25%40x", "cid:a+b%@x"),
+        ("<Logo2@x>", "cid:Logo2@x", "cid:Logo2@x"),
+    ],
+)
+def test_a_picture_is_shown_by_its_name_also_where_that_has_percent_signs(
+    content_id: str, source: str, shown: str
+) -> None:
+    related = (
+        f'Content-Type: multipart/related; boundary=m\r\n\r\n--m\r\nContent-Type: text/html\r\n\r\n<img src="{source}">'
+        f"\r\n--m\r\nContent-Type: image/png\r\nContent-ID: {content_id}\r\n\r\nx\r\n--m--\r\n"
+    )
+    mail = mime.read(related.encode())
+    assert mail.html == f'<img src="{shown}">'
+    assert [(one.inline, f"cid:{one.content_id}") for one in mail.documents] == [(True, shown)]
+
+
+def test_a_name_that_becomes_another_one_by_its_percent_signs_stays() -> None:
+    related = (
+        "Content-Type: multipart/related; boundary=m\r\n\r\n--m\r\nContent-Type: text/html\r\n\r\n"
+        '<img src="cid:a%20b"><img src="cid:c%40d">'
+        "\r\n--m\r\nContent-Type: image/png\r\nContent-ID: <a b>\r\n\r\nx\r\n--m--\r\n"
+    )
+    assert mime.read(related.encode()).html == '<img src="cid:a%20b"><img src="cid:c%40d">'
+
+
 def test_bodies_share_one_allowance() -> None:
     half = b"x" * (opening.MAX_SHOWN * 2 // 3)
     parts = b"".join(b"--m\r\n\r\n" + part + b"\r\n" for part in (half, half, b"end"))
     mail = mime.read(b"Content-Type: multipart/mixed; boundary=m\r\n\r\n" + parts + b"--m--\r\n")
-    assert len(mail.text) == len(half) + reader.EXCERPT + len("end") + 2 * len("\n\n")
+    assert len(mail.text) == len(half) + opening.EXCERPT + len("end") + 2 * len("\n\n")
     assert [one.size for one in mail.documents] == [len(half)]
 
 
