@@ -18,10 +18,12 @@ when asked for.
 
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import errors
 from email.message import Message
 from email.policy import compat32
+from functools import lru_cache
 
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
@@ -45,6 +47,11 @@ logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
 
 # the relays' doing, and what has a note of its own
 _ELSEWHERE = frozenset({"ReceivedHeaderDefect", "CharsetDecodeDefect", "DateHeaderDefect"})
+
+
+@lru_cache(maxsize=64)
+def _dashes(first: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"\n--[" + re.escape(first) + rb"]")
 
 
 class TooMuch(ValueError):
@@ -238,16 +245,20 @@ class _Splitter:
 
     def _delimiter(self, start: int, stop: int) -> _Delimiter | None:
         """Find the next delimiter whose line starts at ``start`` or behind it, before ``stop``."""
-        raw = self._raw
-        at = start if raw.startswith(b"--", start) else raw.find(b"\n--", start, stop) + 1
-        while 0 < at < stop or (at == start == 0 and raw.startswith(b"--")):
-            after = raw.find(b"\n", at) + 1 or len(raw)
-            line = raw[at + 2 : after].rstrip(b"\r\n")
+        for at in self._dashed(start, stop):
+            after = self._raw.find(b"\n", at) + 1 or len(self._raw)
+            line = self._raw[at + 2 : after].rstrip(b"\r\n")
             told = self._level(line.rstrip(b" \t"))
             if told and self._is_exact(line, *told):
                 return _Delimiter(at, after, *told)
-            at = raw.find(b"\n--", after - 1, stop) + 1
         return None
+
+    def _dashed(self, start: int, stop: int) -> Iterator[int]:
+        """List where lines start that may be delimiters: with dashes and the first octet of a boundary."""
+        if start < stop and self._raw.startswith(b"--", start):
+            yield start
+        first = bytes(sorted({boundary[0] for boundary in self._levels}))
+        yield from (found.start() + 1 for found in _dashes(first).finditer(self._raw, start, stop))
 
     def _level(self, line: bytes) -> tuple[_Where, bool] | None:
         opens = self._levels.get(line)
