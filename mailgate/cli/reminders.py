@@ -3,15 +3,14 @@
 SIGTERM ends it after the reminder that is on its way: that one is handed over and written down first.
 """
 
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mailgate import wire
+from mailgate.cli.ending import asked_to_end
 from mailgate.cli.opening import AsJson, Config, load
 from mailgate.cli.printing import listing
 
@@ -32,20 +31,9 @@ def register(cli: typer.Typer) -> None:
 def remind(*, config: Config = "", as_json: AsJson = False) -> int:
     """Send the task reminders that are due, each once; one line per reminder. Two runs at once do no harm."""
     states: set[str] = set()
-    with _asked_to_end() as asked:
+    with asked_to_end() as asked:
         listing(_lines(load(config), states, asked), REMINDED, as_json=as_json)
     return TRY_LATER if "later" in states else REFUSED if "refused" in states else 0
-
-
-@contextmanager
-def _asked_to_end() -> Iterator[list[int]]:
-    """Give a list that isn't empty any more once SIGTERM came."""
-    asked: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _lines(settings: "Settings", states: set[str], asked: list[int]) -> Iterator[dict[str, Any]]:

@@ -5,15 +5,14 @@ that nobody knows. SIGTERM ends it after the mail that is on its way, with the d
 each mail either as it was or done.
 """
 
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailgate import wire
+from mailgate.cli.ending import asked_to_end
 from mailgate.cli.opening import AsJson, Config, open_desk
 from mailgate.cli.printing import document
 
@@ -53,7 +52,7 @@ def reread(
     """
     wish = wire.reread_wish(since=since, note=note, again=again)
     became: dict[Reread, int] = {}
-    with open_desk(config) as desk, _asked_to_end() as asked:
+    with open_desk(config) as desk, asked_to_end() as asked:
         for one in _shown(desk.rereading.run(wish), desk.rereading.count(wish)):
             became[one.became] = became.get(one.became, 0) + 1
             _tell(one)
@@ -63,17 +62,6 @@ def reread(
     if not became and sys.stderr.isatty():
         sys.stderr.write("mailgate: there is nothing to read again\n")
     return DAMAGED_SOME if any(one.value == "damaged" for one in became) else 0
-
-
-@contextmanager
-def _asked_to_end() -> Iterator[list[int]]:
-    """Give a list that isn't empty any more once SIGTERM came."""
-    asked: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _tell(one: "MailReread") -> None:

@@ -12,8 +12,9 @@ Raises nothing. Linear in the input. HTML over ``MAX_HTML`` or ``MAX_MARKS`` is 
 itself fails the HTML is "" and the text is still there.
 
 Limits: style sheets are dropped, so what looked so by a class looks plain. ``position`` and the like are no allowed
-styles: nothing can lie over the page around it. Relative links lead nowhere, ``base`` or not. Pictures are counted by
-their addresses, each once; what a style sheet or a font file would load counts as well.
+styles, but sizes and indents are, and what is larger than its box is painted beside it: show it in a frame, or in an
+element that clips (``overflow: hidden``). Relative links lead nowhere, ``base`` or not. Pictures are counted by their
+addresses, each once; what a style sheet or a font file would load counts as well.
 """
 
 import re
