@@ -5,7 +5,8 @@ alone; all that concerns the mail at the end of DATA, so that a mail has one fat
 verdict ``kept`` or ``duplicate``, and those are given only after the commit.
 
 A mail that a user wrote to a record alone is there for the mails that are attached to it (``domain.forward``): these
-are logged too, as the user's, with all of it in one commit. No rule judges them but that they are mails.
+are logged too, as the user's, with all of it in one commit. No rule judges them but that they are mails; so they have
+an identity of their own, and keep nobody's own copy of the same mail out.
 
 Refuses by raising ``Refused`` at RCPT, by an ``Outcome`` after DATA. ``receive`` never raises: whatever was not
 foreseen is ``deferred`` with the reason ``store_down``, for a bug of ours must not bounce a mail.
@@ -271,10 +272,10 @@ class Intake:
             tell("identity", new.identity)
         for _, one in (*whole, *attached):
             tell("activity", f"one on {one.record} with {len(one.participants)} participants")
-        return tuple(self._explain_met(one.record, mail.identity, tell) for mail, one in (*whole, *attached))
+        return tuple(self._explain_met(one.record, mail, tell) for mail, one in (*whole, *attached))
 
-    def _explain_met(self, record: RecordRef, same: str, tell: Tell) -> Reason | None:
-        met = self._archive.met(record, same)
+    def _explain_met(self, record: RecordRef, new: NewMail, tell: Tell) -> Reason | None:
+        met = self._archive.met(record, new.identity, new.known_as)
         tell("archive", MET[met].format(record=record))
         return met
 
@@ -450,7 +451,8 @@ class Intake:
                 unreadable += 1
                 continue
             theirs = replace(came, author=forward.author(mail.parties, self.policy.domain), trust=Trust.NONE)
-            found[n] = self._new(theirs, source, mail, [to], (*_newline_notes(raw), note))
+            new = self._new(theirs, source, mail, [to], (*_newline_notes(raw), note))
+            found[n] = replace(new, identity=identity.forwarded(new.identity), known_as=new.identity)
         return found
 
     def _new(

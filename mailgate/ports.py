@@ -76,12 +76,18 @@ class Archive(Protocol):
         the activity of the mail itself, else that of the first attached one that has any; each attached one has a
         row of its own in the ledger.
 
+        An attached mail is there too where it is under ``known_as``, because it came by itself; never the other way
+        round: what a user handed on keeps no mail out. Where both come at the same instant, both may be kept.
+
         Also: touches the addresses' last use, marks exposed ones, adds the note ``same_message_id`` where that record
         has a mail of the same Message-ID and author with another identity, and writes one ledger row per activity.
         """
 
-    def met(self, record: RecordRef, identity: str) -> Reason | None:
-        """Say whether this mail came to this record before: ``DUPLICATE``, ``DELETED``, or ``None`` for a new one."""
+    def met(self, record: RecordRef, identity: str, known_as: str | None = None) -> Reason | None:
+        """Say whether this mail came to this record before: ``DUPLICATE``, ``DELETED``, or ``None`` for a new one.
+
+        Where it came under both names, one that is still there counts.
+        """
 
     def enter(self, entries: Sequence[LedgerEntry]) -> Sequence[str]:
         """Write ledger rows of mails that were not kept, and return their ids."""

@@ -164,9 +164,9 @@ class FakeArchive:
         with self.lock:
             return [self._keep_with_attached(new, n) for n in range(len(new.activities))]
 
-    def met(self, record: RecordRef, identity: str) -> Reason | None:
+    def met(self, record: RecordRef, identity: str, known_as: str | None = None) -> Reason | None:
         self._fail()
-        known = self.receipts.get((record, identity))
+        known = self._receipt(record, identity, known_as)
         if known is None:
             return None
         return Reason.DUPLICATE if known.state == "kept" else Reason.DELETED
@@ -208,7 +208,7 @@ class FakeArchive:
 
     def _keep(self, new: NewMail, n: int) -> Kept:
         record = new.activities[n].record
-        known = self.receipts.get((record, new.identity))
+        known = self._receipt(record, new.identity, new.known_as)
         ledger_id = new_id()
         if known is None:
             return Kept(verdict=Verdict.KEPT, reason=None, ledger_id=ledger_id, activity=self._write(new, n))
@@ -217,6 +217,10 @@ class FakeArchive:
                 verdict=Verdict.DUPLICATE, reason=Reason.DUPLICATE, ledger_id=ledger_id, activity=known.activity
             )
         return Kept(verdict=Verdict.DUPLICATE, reason=Reason.DELETED, ledger_id=ledger_id, activity=None)
+
+    def _receipt(self, record: RecordRef, *names: str | None) -> FakeReceipt | None:
+        found = [self.receipts[record, name] for name in names if name and (record, name) in self.receipts]
+        return next((each for each in found if each.state == "kept"), found[0] if found else None)
 
     def _tell(self, new: NewMail, record: RecordRef, kept: Kept) -> None:
         self.ledger.append(

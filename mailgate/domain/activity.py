@@ -145,6 +145,7 @@ class NewMail:
     occurred_at: datetime
     received_at: datetime
     activities: tuple[NewActivity, ...]
+    known_as: str | None = None  # of an attached mail: the identity that it has by itself, under which it is known too
 
 
 def occurred(sent_at: datetime | None, received_at: datetime) -> tuple[datetime, tuple[Note, ...]]:

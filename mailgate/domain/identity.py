@@ -5,6 +5,9 @@ signatures, verdicts, the envelope): so the same mail is met again over any numb
 passes for a duplicate. No MIME parser takes part and nothing is decoded. The version is part of the hash; it is stored
 and never computed anew. All functions are total and linear.
 
+A mail that a user hands on as an attachment has an identity of its own, made of the mail's (``forwarded``): nobody
+checked who wrote it, so it must never be in the place of the mail itself.
+
 Where the header holds a line that is no field, readers show that line, and whatever stands below it, as part of the
 body: there all of the header from that line on is covered as it stands.
 """
@@ -19,6 +22,7 @@ MAX_MESSAGE_ID = 512
 MAX_RECEIVED_READ = 4096
 
 _VERSION = b"mailgate-identity-1\0"
+_FORWARDED = b"mailgate-forwarded-1\0"
 _CONTENT = b"content-"
 _COVERED = frozenset(
     (
@@ -57,6 +61,11 @@ def identity(header: Header, raw: bytes, queue_id: str | None, raw_sha256: str) 
     if not {b"message-id", b"date"} & {name for name, value in covered if value}:
         digest.update(f"queue:{queue_id}".encode() if queue_id else f"raw:{raw_sha256}".encode())
     return digest.hexdigest()
+
+
+def forwarded(own: str) -> str:
+    """Return the identity of a mail that is handed on attached to another, from its own."""
+    return sha256(_FORWARDED + own.encode()).hexdigest()
 
 
 def queue_id(header: Header) -> str | None:

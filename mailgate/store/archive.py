@@ -97,10 +97,10 @@ class Archive:
                 continue
         raise Deferred(Reason.STORE_DOWN)
 
-    def met(self, record: RecordRef, identity: str) -> Reason | None:
+    def met(self, record: RecordRef, identity: str, known_as: str | None = None) -> Reason | None:
         """Say whether this mail came to this record before, and was deleted since."""
         with told(self._database), self._database.read() as connection:
-            return keeping.met(connection, record, identity)
+            return keeping.met(connection, record, identity, known_as)
 
     def enter(self, entries: Sequence[LedgerEntry]) -> Sequence[str]:
         """Write ledger rows and return their ids."""

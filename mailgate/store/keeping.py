@@ -5,6 +5,10 @@ of them don't wait for each other (``store.again``). The receipt decides: its un
 and it outlives its activity, so that a retry during a delete revives nothing. A mail's row is locked against deletion
 or inserted; where it vanished under a delete that just committed, it is inserted after all.
 
+A mail that was attached to another gets its receipt under an identity of its own, and is met by that of the mail itself
+too (``known_as``), never the other way round. No unique key stands over both: where the mail itself and a forward of it
+are committed at the same instant, both may be kept, as they are when the forward is first.
+
 Raises ``Unkeepable`` where one of the mails can't be kept like this; the caller then tries them one by one.
 """
 
@@ -44,14 +48,14 @@ class _Receipt:
 def keep(connection: Connection, orders: Sequence[Order]) -> list[tuple[Kept, ...]]:
     """Write what is new of these mails, and say for each what became of its activities."""
     slots = _slots(connection, [each for order in orders for each in order.all()])
-    receipts = _find_receipts(connection, {slot.key for slot in slots})
+    receipts = _find_receipts(connection, {key for slot in slots for key in slot.keys})
     fresh = _give_receipts(connection, slots, receipts)
     if fresh:
         # of twins in one transaction the first is written
         write_mails(connection, {slot.new.raw_sha256: slot.order for slot in reversed(fresh)}.values())
         _write_activities(connection, fresh)
         _touch_addresses(connection, fresh)
-    each_kept = {slot.ledger_id: _kept(slot, receipts[slot.key]) for slot in slots}
+    each_kept = {slot.ledger_id: _kept(slot, _met_by(slot, receipts)) for slot in slots}
     answers = [
         _answer(ledger_id, attached, each_kept)
         for order in orders
@@ -62,14 +66,14 @@ def keep(connection: Connection, orders: Sequence[Order]) -> list[tuple[Kept, ..
     return [tuple(said[ledger_id] for ledger_id in order.ledger_ids) for order in orders]
 
 
-def met(connection: Connection, ref: RecordRef, identity: str) -> Reason | None:
-    """Say how the receipt of this mail on this record stands, if there is one."""
+def met(connection: Connection, ref: RecordRef, identity: str, known_as: str | None) -> Reason | None:
+    """Say how the receipt of this mail on this record stands, if there is one under either name."""
     columns = select(receipt.c.state).join(record, record.c.id == receipt.c.record_id)
-    place = (record.c.kind == ref.kind.value, record.c.ref == ref.ref, receipt.c.identity == identity)
-    state = connection.scalar(columns.where(*place))
-    if state is None:
+    names = receipt.c.identity.in_({identity, known_as or identity})
+    states = connection.scalars(columns.where(record.c.kind == ref.kind.value, record.c.ref == ref.ref, names)).all()
+    if not states:
         return None
-    return Reason.DUPLICATE if state == KEPT else Reason.DELETED
+    return Reason.DUPLICATE if KEPT in states else Reason.DELETED
 
 
 def _slots(connection: Connection, orders: Sequence[Order]) -> list[Slot]:
@@ -118,11 +122,11 @@ def _find_receipts(connection: Connection, keys: Iterable[Key]) -> dict[Key, _Re
 
 
 def _give_receipts(connection: Connection, slots: Sequence[Slot], receipts: dict[Key, _Receipt]) -> list[Slot]:
-    """Return the slots that got a new receipt; ``receipts`` then holds one for every slot."""
+    """Return the slots that got a new receipt; ``receipts`` then holds one for every slot, under one of its keys."""
     wanted: dict[Key, Slot] = {}
     for slot in slots:
-        if slot.key not in receipts:
-            wanted.setdefault(slot.key, slot)
+        if not any(key in receipts or key in wanted for key in slot.keys):
+            wanted[slot.key] = slot
     if not wanted:
         return []
     statement = insert(connection, receipt).on_conflict_do_nothing(
@@ -148,6 +152,12 @@ def _receipt_row(slot: Slot) -> Row:
         "activity_id": slot.activity_id,
         "at": slot.new.received_at,
     }
+
+
+def _met_by(slot: Slot, receipts: Mapping[Key, _Receipt]) -> _Receipt:
+    """Give the receipt that a slot got or was met by: kept before deleted, its own before the other."""
+    found = [receipts[key] for key in slot.keys if key in receipts]
+    return next((each for each in found if each.state == KEPT), found[0])
 
 
 def _kept(slot: Slot, found: _Receipt) -> Kept:

@@ -81,6 +81,12 @@ class Slot:
         """What is kept once: a mail on a record."""
         return self.record_id, self.new.identity
 
+    @property
+    def keys(self) -> tuple[tuple[int, str], ...]:
+        """Under which it may be there already; its own is the first."""
+        known_as = self.new.known_as
+        return (self.key,) if known_as is None else (self.key, (self.record_id, known_as))
+
 
 def is_kept(new: NewMail) -> bool:
     """Say whether a mail is to be kept itself, and not only what is attached to it."""

@@ -116,6 +116,30 @@ def test_thirty_old_mails_are_logged_as_themselves_and_are_their_forwarder_s(off
     assert ("Frage 28", "2026-10-05") not in office.listed()
 
 
+def test_a_user_s_own_copy_is_kept_though_a_colleague_forwarded_that_mail_first(office: Office) -> None:
+    run = office.program
+    sent = old_mail(1, ANNA).replace(f"To: Anna Muster <{ANNA}>".encode(), f"To: {NORA}".encode())
+    by_luca = forwarding(office.address, sent).replace(f"Anna Muster <{ANNA}>".encode(), LUCA.encode(), 1)
+    assert "[MG-KEPT]" in office.send(by_luca, LUCA)
+    assert "[MG-KEPT]" in office.send(sent)
+    own, lucas = sorted(
+        (run.facts("activity", "show", each["id"])[0] for each in run.facts("activity", "list", CAMPAIGN)),
+        key=lambda shown: str(shown["recorder"]),
+    )
+    assert (own["recorder"], own["trust"], lucas["recorder"], lucas["trust"]) == (ANNA, "vouched", LUCA, "none")
+    assert [[note["code"] for note in each["notes"]] for each in (own, lucas)] == [
+        ["same_message_id"],
+        ["forwarded_by"],
+    ]
+    for again, sender in ((sent, ANNA), (by_luca, LUCA)):
+        assert "[MG-DUPLICATE]" in office.send(again, sender)
+
+    # whoever forwarded it deletes what they forwarded, and that alone
+    run.facts("activity", "delete", lucas["id"], "--as", LUCA)
+    assert [each["id"] for each in run.facts("activity", "list", CAMPAIGN)] == [own["id"]]
+    assert run.run("activity", "raw", own["id"]).stdout == sent + b"\r\n"  # SMTP ends it so
+
+
 def test_a_cover_that_says_something_is_kept_and_what_is_not_known_here_is_noted(office: Office) -> None:
     mail = forwarding(office.address, old_mail(1), old_mail(2, CLIENT), text="Zur Ablage\n")
     office.send(mail)

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from mailgate.domain.activity import NewMail
+from mailgate.domain.identity import forwarded
 from mailgate.domain.ledger import Verdict
 from mailgate.domain.mail import Note
 from mailgate.domain.record import RecordRef
 from mailgate.errors import Reason
 from mailgate.ports import Kept
 from tests.contract.conftest import Backend, Maker
-from tests.worlds import ANNA, CAMPAIGN, CUSTOMER, DOMAIN, NOW, WORLD, new_mail, raw_mail
+from tests.worlds import ANNA, BEAT, CAMPAIGN, CUSTOMER, DOMAIN, NOW, WORLD, new_mail, raw_mail
 
 KEPT = (Verdict.KEPT, None)
 DUPLICATE = (Verdict.DUPLICATE, Reason.DUPLICATE)
@@ -28,7 +29,12 @@ def backend(make_backend: Maker) -> Backend:
 
 def attached(number: int, *, body: str = "Ja.", on: RecordRef = CAMPAIGN) -> NewMail:
     mail = new_mail(raw_mail(number=number, body=body), to=[on], notes=(Note("forwarded_by", "x"),))
-    return replace(mail, author="one@kunde.example", trust="none")
+    return as_attached(replace(mail, author="one@kunde.example"))
+
+
+def as_attached(mail: NewMail) -> NewMail:
+    """The same mail as what a user handed on."""
+    return replace(mail, identity=forwarded(mail.identity), known_as=mail.identity, trust="none")
 
 
 def forward(
@@ -112,6 +118,97 @@ def test_what_is_known_is_met_and_what_is_new_is_kept(backend: Backend) -> None:
         ("<1@firma.example>", Verdict.DUPLICATE),
         ("<2@firma.example>", Verdict.KEPT),
     ]
+
+
+# -- what came by BCC and what was handed on ----------------------------------------------------------------------
+
+
+BY_BCC = new_mail(raw_mail(number=1))
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("says", [True, False])
+def test_a_mail_that_comes_by_bcc_is_kept_though_it_was_handed_on_before(
+    backend: Backend, says: bool, deleted: bool
+) -> None:
+    handed_on = replace(as_attached(BY_BCC), recorder=BEAT.email)
+    backend.archive.keep(replace(forward(handed_on, says=says), recorder=BEAT.email))
+    copy = backend.activities()[-1]
+    if deleted:
+        backend.delete(copy.id)
+    (kept,) = backend.archive.keep(BY_BCC)
+    assert verdict(kept) == KEPT
+    assert backend.archive.met(CAMPAIGN, BY_BCC.identity) is Reason.DUPLICATE
+    by_id = {seen.id: seen for seen in backend.activities()}
+    assert kept.activity != copy.id
+    assert by_id[kept.activity or ""].raw == BY_BCC.raw
+    assert ("same_message_id" in by_id[kept.activity or ""].notes) is not deleted
+    assert len(by_id) == 1 + says + (not deleted)
+    assert {each.activity: each for each in backend.ledger()}[kept.activity].verdict is Verdict.KEPT
+
+
+def test_deleting_what_was_handed_on_leaves_what_came_by_bcc(backend: Backend) -> None:
+    (handed_on,) = backend.archive.keep(forward(as_attached(BY_BCC), says=False))
+    (by_bcc,) = backend.archive.keep(BY_BCC)
+    backend.delete(handed_on.activity or "")
+    assert [(seen.id, seen.raw) for seen in backend.activities()] == [(by_bcc.activity, BY_BCC.raw)]
+    assert backend.mails() == 1
+
+
+def test_a_covering_mail_is_kept_though_it_was_handed_on_before(backend: Backend) -> None:
+    cover = forward(attached(2))
+    backend.archive.keep(forward(as_attached(new_mail(cover.raw)), says=False, number=1001))
+    assert verdict(backend.archive.keep(cover)[0]) == KEPT
+    assert kept_raw(backend) == sorted([cover.raw, cover.raw, attached(2).raw])
+
+
+@pytest.mark.parametrize(
+    ("came", "deleted", "said"),
+    [
+        # who came, in their order; which of them were deleted; which is named by the next forward
+        pytest.param(["by BCC"], [], "by BCC", id="by BCC"),
+        pytest.param(["by BCC"], ["by BCC"], None, id="by BCC, deleted"),
+        pytest.param(["handed on"], [], "handed on", id="handed on"),
+        pytest.param(["handed on"], ["handed on"], None, id="handed on, deleted"),
+        pytest.param(["handed on", "by BCC"], [], "handed on", id="both"),
+        pytest.param(["handed on", "by BCC"], ["handed on"], "by BCC", id="both, the one handed on deleted"),
+        pytest.param(["handed on", "by BCC"], ["by BCC"], "handed on", id="both, the one by BCC deleted"),
+        pytest.param(["handed on", "by BCC"], ["handed on", "by BCC"], None, id="both, both deleted"),
+        pytest.param(["as older versions handed on"], [], "as older versions handed on", id="before"),
+        pytest.param(["as older versions handed on"], ["as older versions handed on"], None, id="before, deleted"),
+    ],
+)
+def test_what_was_here_is_not_handed_on_again(
+    backend: Backend, came: list[str], deleted: list[str], said: str | None
+) -> None:
+    own = as_attached(BY_BCC)
+    ways = {
+        "by BCC": BY_BCC,
+        "handed on": forward(own, says=False),
+        "as older versions handed on": forward(replace(own, identity=BY_BCC.identity, known_as=None), says=False),
+    }
+    assert backend.archive.met(CAMPAIGN, own.identity, own.known_as) is None
+    ids = {way: backend.archive.keep(ways[way])[0].activity or "" for way in came}
+    for way in deleted:
+        backend.delete(ids[way])
+    before = backend.activities()
+    met = DUPLICATE if said else DELETED
+    assert backend.archive.met(CAMPAIGN, own.identity, own.known_as) is met[1]
+    assert backend.archive.met(CUSTOMER, own.identity, own.known_as) is None
+    (kept,) = backend.archive.keep(forward(own, says=False, number=1001))
+    assert (verdict(kept), kept.activity) == (met, ids[said] if said else None)
+    assert backend.activities() == before
+
+
+def test_what_two_colleagues_hand_on_is_one_activity_and_the_first_one_s(backend: Backend) -> None:
+    (first,) = backend.archive.keep(forward(attached(1), says=False))
+    by_another = replace(attached(1), recorder=BEAT.email)
+    (second,) = backend.archive.keep(replace(forward(by_another, says=False, number=1001), recorder=BEAT.email))
+    assert (verdict(second), second.activity) == (DUPLICATE, first.activity)
+    assert len(backend.activities()) == 1
+
+
+# -- many ---------------------------------------------------------------------------------------------------------
 
 
 def test_two_that_are_equal_are_one_activity(backend: Backend) -> None:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from sqlalchemy import Connection, select
 from mailgate.domain.activity import NewMail
 from mailgate.domain.ledger import Verdict
 from mailgate.errors import Deferred, Reason
-from mailgate.store import tables, uploads
+from mailgate.store import keeping, tables, uploads
 from mailgate.store.archive import Archive, raw_bytes
 from mailgate.store.database import Database, open_database
+from mailgate.store.orders import Order
 from tests.contract.test_forwards import attached, forward
 from tests.store.forwarder import IN_EACH, forward_of
 from tests.store.seeding import count, rows, seed
@@ -54,16 +56,37 @@ def test_the_same_forward_by_two_relays_at_once_is_kept_once(database: Database,
 
 def test_forwards_and_the_mails_in_them_pass_each_other(database: Database, archives: list[Archive]) -> None:
     alone = [new_mail(attached(number).raw, to=[CUSTOMER, CAMPAIGN]) for number in range(20)]
+    forwards = [forward(*(attached(m) for m in range(n, n + 10)), number=1000 + n) for n in range(10)]
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(archives[n % 2].keep, mail) for n, mail in enumerate(alone)]
-        asked += [
-            pool.submit(archives[n % 2].keep, forward(*(attached(m) for m in range(n, n + 10)), number=1000 + n))
-            for n in range(10)
-        ]
+        asked += [pool.submit(archives[n % 2].keep, mail) for n, mail in enumerate(forwards)]
         for each in asked:
             each.result()
-    assert count(database, tables.activity) == 2 * 20 + 10
+    # whatever came by itself is there; what was handed on earlier, or at the same moment, is there too, once each
+    made = Counter((row["trust"], row["record_id"], row["mail_sha256"]) for row in rows(database, tables.activity))
+    assert set(made.values()) == {1}
+    trusted = [key for key in made if key[0] == "vouched"]
+    assert len(trusted) == 2 * 20 + 10
+    assert len(made) - len(trusted) <= 19
     assert count(database, tables.mail) == 20 + 10
+    assert count(database, tables.receipt) == len(made)
+    for mail in (*alone, *forwards):
+        assert {kept.verdict for kept in archives[0].keep(mail)} == {Verdict.DUPLICATE}
+    assert count(database, tables.activity) == len(made)
+
+
+@pytest.mark.parametrize("by_bcc_first", [True, False])
+def test_in_one_transaction_too_what_came_first_counts(
+    database: Database, archives: list[Archive], by_bcc_first: bool
+) -> None:
+    by_bcc = Order.of(new_mail(attached(1).raw))
+    handed_on = Order.of(forward(attached(1), says=False))
+    with database.write() as connection:
+        kept = keeping.keep(connection, [by_bcc, handed_on] if by_bcc_first else [handed_on, by_bcc])
+    verdicts = [each.verdict for (each,) in kept]
+    assert verdicts == [Verdict.KEPT, Verdict.DUPLICATE if by_bcc_first else Verdict.KEPT]
+    assert count(database, tables.activity) == count(database, tables.receipt) == verdicts.count(Verdict.KEPT)
+    assert count(database, tables.mail) == 1
 
 
 def test_what_was_written_ahead_is_claimed_or_gone(database: Database, archives: list[Archive]) -> None:

@@ -16,7 +16,7 @@ from mailgate.errors import Reason
 from tests.desk import ADDRESS, RELAY, Desk
 from tests.fakes import FakeActivity
 from tests.forwards import attached, cover, file, in_base64, original
-from tests.worlds import ANNA, CAMPAIGN, CUSTOMER, DOMAIN, WORLD, address, ref
+from tests.worlds import ANNA, CAMPAIGN, CUSTOMER, DOMAIN, SUPPORT, WORLD, address, ref
 
 TO = f"To: {ADDRESS}"
 OTHER = f"eeee@{DOMAIN}"
@@ -319,6 +319,46 @@ def test_a_mail_that_came_by_bcc_is_met_and_the_rest_is_new() -> None:
     assert [codes(each) for each in logged(desk)] == [[], ["forwarded_by"]]
 
 
+SENT = original(author=ANNA.email, to="one@kunde.example")
+BY_BCC = SENT.decode() + "\r\n"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_colleague_who_hands_on_a_user_s_mail_does_not_keep_the_user_s_own_copy_out(deleted: bool) -> None:
+    desk = Desk()
+    mail = cover(attached(SENT), fields=TO, author=SUPPORT.email)
+    (handed_on,) = desk.send(mail, sender=SUPPORT.email)
+    if deleted:
+        desk.archive.delete(handed_on.activity or "")
+    (by_bcc,) = desk.send(BY_BCC)
+    assert (by_bcc.verdict, by_bcc.reason) == (KEPT, None)
+    own = desk.archive.activities[by_bcc.activity or ""]
+    assert (own.new.author, own.new.recorder, own.new.trust) == (ANNA.email, ANNA.email, "vouched")
+    assert codes(own) == ([] if deleted else ["same_message_id"])
+    assert [each.new.recorder for each in logged(desk)] == [SUPPORT.email, ANNA.email][deleted:]
+    for again in (BY_BCC, mail):
+        (outcome,) = desk.send(again, sender=ANNA.email if again is BY_BCC else SUPPORT.email)
+        assert (outcome.verdict, outcome.reason) == (DUPLICATE, Reason.DUPLICATE)
+
+
+def test_a_mail_that_came_by_bcc_and_was_deleted_can_not_be_handed_on() -> None:
+    desk = Desk()
+    (by_bcc,) = desk.send(BY_BCC)
+    desk.archive.delete(by_bcc.activity or "")
+    (outcome,) = desk.send(cover(attached(SENT), fields=TO))
+    assert (outcome.verdict, outcome.reason, outcome.activity) == (DUPLICATE, Reason.DELETED, None)
+
+
+def test_a_covering_mail_that_was_handed_on_itself_is_kept() -> None:
+    desk = Desk()
+    first = cover(ANTWORT, fields=TO, text="Zur Ablage")
+    within = first.replace("boundary-of", "inner-of")
+    desk.send(cover(attached(within.encode("latin-1")), fields=TO, number=2))
+    (outcome,) = desk.send(within)
+    assert outcome.verdict is KEPT
+    assert subjects(desk) == ["WG: Antwort 1", "WG: Antwort 1", "Antwort 1"]
+
+
 def test_one_that_is_attached_twice_is_one() -> None:
     desk = Desk()
     desk.send(cover(ANTWORT, ANTWORT, fields=TO))
@@ -425,6 +465,25 @@ def test_explain_tells_what_of_a_forward_is_there() -> None:
     desk.send(cover(ANTWORT, fields=TO))
     _, met = _explained(desk, cover(ANTWORT, attached(original(2)), fields=TO))
     assert met == (Reason.DUPLICATE, None)
+
+
+@pytest.mark.parametrize("explained", ["by BCC", "handed on"])
+@pytest.mark.parametrize("came", [(), ("by BCC",), ("handed on",), ("handed on", "by BCC")])
+@pytest.mark.parametrize("deleted", [False, True])
+def test_explain_says_of_a_mail_and_of_one_handed_on_what_would_become_of_it(
+    explained: str, came: Sequence[str], deleted: bool
+) -> None:
+    ways = {"by BCC": BY_BCC, "handed on": cover(attached(SENT), fields=TO)}
+    desk = Desk()
+    for way in came:
+        desk.send(ways[way])
+    for activity in logged(desk) if deleted else ():
+        desk.archive.delete(activity.id)
+    _, (met,) = _explained(desk, ways[explained])
+    (outcome,) = desk.send(ways[explained])
+    assert outcome.reason is met
+    known = came if explained == "handed on" else [way for way in came if way == explained]
+    assert met is (None if not known else Reason.DELETED if deleted else Reason.DUPLICATE)
 
 
 def _explained(desk: Desk, mail: str) -> tuple[list[tuple[str, str]], tuple[Reason | None, ...]]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailgate.domain.header import split
-from mailgate.domain.identity import MAX_MESSAGE_ID, MAX_QUEUE_ID, identity, message_id, queue_id
+from mailgate.domain.identity import MAX_MESSAGE_ID, MAX_QUEUE_ID, forwarded, identity, message_id, queue_id
 
 HEADER = b"".join(
     (
@@ -25,6 +25,11 @@ RECEIVED = (
     b"Received: from a.test (a.test [192.0.2.1])\r\n\tby mx.legit.test (Postfix) with ESMTPSA id %s\r\n"
     b"\tfor <x@y.test>; Mon, 1 Jan 2024 10:00:00 +0100\r\n"
 )
+
+
+def test_what_is_handed_on_is_known_by_exactly_this_hash() -> None:
+    own = identity_of(mail())
+    assert forwarded(own) == sha256(b"mailgate-forwarded-1\0" + own.encode()).hexdigest()
 
 
 def identity_of(raw: bytes, queue: str | None = None) -> str:
