@@ -25,7 +25,7 @@ fmt: $(READY) ## put the code in form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## mails per second on this machine, beside a plain aiosmtpd; listings of up to 1,000,000 activities
+bench: $(READY) ## mails per second on this machine, beside Postfix; listings of up to 1,000,000 activities
 	$(BIN)/python -m tests.benchmarks
 
 fuzz: $(READY) ## mails made of mails for ten minutes (FUZZ_SECONDS); what breaks is kept in tests/corpus/seeds

@@ -1,75 +1,109 @@
-"""Sends unique mails as fast as a server takes them: bare sockets, prepared bytes, connections reused.
+"""Sends unique mails as fast as a server takes them: bare sockets, prepared bytes, no parsing but of the codes.
 
-A mail is what people send: several Received lines, a DKIM-Signature, text and HTML with umlauts, about 5 kB.
+``Load.run`` opens ``clients`` connections at once, each with its share of the mails, or a new one for each mail. The
+mails are made before the clock starts. What the generator can do at most is measured with Postfix's ``smtp-sink``
+(``tests.benchmarks.throughput``).
 """
 
+import os
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-FILLER = "<p>Grüsse aus Zürich, wie besprochen die Zahlen für den Herbst.</p>\r\n" * 45
+from tests.benchmarks.mails import AUTHOR, Mails
+
+__all__ = ["AUTHOR", "Load", "Run"]
 
 
-def a_mail(number: int, author: str) -> bytes:
-    """Write mail ``number``: CRLF line ends, dot-stuffed by construction (no line begins with a dot)."""
-    return (
-        f"Received: from pc{number}.muster.example (pc.muster.example [192.0.2.7])\r\n"
-        f"\tby mta.muster.example (Postfix) with ESMTPSA id 4bK{number:08d};\r\n\tSun, 22 Nov 2026 10:00:00 +0100\r\n"
-        "Received: from [192.0.2.7] by pc.muster.example; Sun, 22 Nov 2026 09:59:59 +0100\r\n"
-        "DKIM-Signature: v=1; a=rsa-sha256; d=muster.example; s=s1; h=from:to:subject:date;\r\n"
-        f"\tbh=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=; b={'b' * 160}\r\n"
-        f"From: Anna Muster <{author}>\r\nTo: Kunde <kunde@kunde.example>\r\n"
-        f"Subject: =?utf-8?q?Angebot_f=C3=BCr_Herbst_{number}?=\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\n"
-        f"Message-ID: <{number}.{time.time_ns()}@muster.example>\r\nMIME-Version: 1.0\r\n"
-        "Content-Type: multipart/alternative; boundary=xyz\r\n\r\n"
-        "--xyz\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-        f"Grüsse, Nummer {number}\r\n--xyz\r\nContent-Type: text/html; charset=utf-8\r\n"
-        f"Content-Transfer-Encoding: 8bit\r\n\r\n<html><body>{FILLER}</body></html>\r\n--xyz--\r\n"
-    ).encode()
+@dataclass
+class Run:
+    """What a run took: wall time and the generator's own time in seconds, and from the end of each DATA to its 250."""
+
+    mails: int
+    seconds: float
+    own: float
+    waits: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Mails per second."""
+        return self.mails / self.seconds
+
+    def percentile(self, part: float) -> float:
+        """Seconds from the end of DATA to 250 that so many of the mails stayed under."""
+        return sorted(self.waits)[min(len(self.waits) - 1, int(len(self.waits) * part))]
 
 
 @dataclass
 class Load:
-    """One run: ``clients`` connections at once, ``mails`` in all."""
+    """``mails`` of ``size`` octets to one recipient; ``pace``: so many per second, all clients together."""
 
     port: int
-    sender: str
     recipient: str
     mails: int
+    size: int = 5000
     clients: int = 20
+    reused: bool = True
+    pace: float | None = None
+    first: int = 0  # the number of the first mail: no two runs send the same
 
-    def run(self) -> float:
-        """Send everything and return mails per second; raises when a mail is not taken."""
-        each = self.mails // self.clients
-        prepared = [[a_mail(client * each + n, self.sender) for n in range(each)] for client in range(self.clients)]
+    def run(self) -> Run:
+        """Send everything; raises when a mail is not taken."""
+        made = Mails(self.size)
+        prepared = [made.one(self.first + n) for n in range(self.mails)]
+        shares = [prepared[client :: self.clients] for client in range(self.clients)]
         failures: list[str] = []
-        threads = [threading.Thread(target=self._client, args=(mails, failures)) for mails in prepared]
-        start = time.perf_counter()
+        waits: list[float] = []
+        threads = [threading.Thread(target=self._client, args=(*each, failures, waits)) for each in enumerate(shares)]
+        before = os.times()
+        start = self._start = time.perf_counter()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        took = time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        after = os.times()
         if failures:
             raise RuntimeError(f"{len(failures)} mails not taken, the first: {failures[0]}")
-        return each * self.clients / took
+        return Run(self.mails, seconds, after.user + after.system - before.user - before.system, waits)
 
-    def _client(self, mails: list[bytes], failures: list[str]) -> None:
-        with socket.create_connection(("127.0.0.1", self.port)) as link, link.makefile("rb") as replies:
-            replies.readline()
-            link.sendall(b"EHLO bench.example\r\n")
-            while replies.readline()[3:4] == b"-":
-                pass
-            for mail in mails:
-                for line in (f"MAIL FROM:<{self.sender}>", f"RCPT TO:<{self.recipient}>", "DATA"):
-                    link.sendall(line.encode() + b"\r\n")
-                    said = replies.readline()
-                    if said[:1] not in b"23":
-                        failures.append(said.decode())
-                        return
-                link.sendall(mail + b".\r\n")
-                said = replies.readline()
-                if not said.startswith(b"250"):
-                    failures.append(said.decode())
-                    return
+    def _client(self, client: int, mails: list[bytes], failures: list[str], waits: list[float]) -> None:
+        try:
+            groups = [mails] if self.reused else [[mail] for mail in mails]
+            sent = 0
+            for group in groups:
+                with socket.create_connection(("127.0.0.1", self.port)) as link, link.makefile("rb") as replies:
+                    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    _expect(replies.readline(), b"2")
+                    link.sendall(b"EHLO bench.example\r\n")
+                    while replies.readline()[3:4] == b"-":
+                        pass
+                    for mail in group:
+                        self._hold(client, sent)
+                        waits.append(self._one(link, replies, mail))
+                        sent += 1
+                    link.sendall(b"QUIT\r\n")
+                    replies.readline()
+        except (OSError, ValueError) as error:
+            failures.append(str(error))
+
+    def _one(self, link: socket.socket, replies: object, mail: bytes) -> float:
+        for line in (f"MAIL FROM:<{AUTHOR}>", f"RCPT TO:<{self.recipient}>", "DATA"):
+            link.sendall(line.encode() + b"\r\n")
+            _expect(replies.readline(), b"23")  # type: ignore[attr-defined]  # a BufferedReader of a socket
+        link.sendall(mail)
+        sent = time.perf_counter()
+        link.sendall(b".\r\n")
+        _expect(replies.readline(), b"2")  # type: ignore[attr-defined]  # the same
+        return time.perf_counter() - sent
+
+    def _hold(self, client: int, sent: int) -> None:
+        if self.pace is not None:
+            due = self._start + (sent * self.clients + client) / self.pace
+            time.sleep(max(0.0, due - time.perf_counter()))
+
+
+def _expect(said: bytes, digits: bytes) -> None:
+    if said[:1] not in {digits[at : at + 1] for at in range(len(digits))}:
+        raise ValueError(said.decode("ascii", "replace") or "the connection ended")
