@@ -337,7 +337,7 @@ def _note_pictures(remote: int, said: Notes) -> None:
 def _kinds(root: Part, mail: Mail) -> tuple[str, ...]:
     """Say in words what is broken; an address that could be read all the same is none of it."""
     all_read = all(party.email for party in mail.parties)
-    kinds = [kind for kind in tree.defects(root) if not (kind == ADDRESS and all_read)]
+    kinds = [kind for kind in tree.defects(root, all_read=all_read) if not (kind == ADDRESS and all_read)]
     return tuple(dict.fromkeys(DEFECTS.get(kind, "something in how it is built") for kind in kinds))
 
 
