@@ -2,8 +2,9 @@
 
 The first event that a calendar holds, else its first task. Times are given as they are said, in ISO 8601: local to a
 named zone, in UTC with a Z, or bare days; of an event of whole days the last day is given (a calendar says the day
-behind it), and a duration becomes an end. Zones keep the name that the calendar gives them; nothing is converted, and
-repetitions aren't spread out.
+behind it), and a duration becomes an end. Zones keep the name that the calendar gives them. Only an end in another zone
+than the start is converted, to that of the start; it is left out where one of the two is no zone of the tz database.
+Repetitions aren't spread out.
 
 Read by rules of our own: of the format only lines, names and five values are needed, and libraries raise on what mail
 programs send. Raises nothing; linear; ``MAX_BYTES`` are read.
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from mailgate.domain.mail import Appointment
 from mailgate.mime import text
@@ -30,6 +32,7 @@ _WHEN = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z?))?")
 _DURATION = re.compile(r"\+?P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})S)?)?")
 _ESCAPED = re.compile(r"\\([\\;,nN])")
 _ZONE_PATH = re.compile(r"/[^/]+/[^/]+/([A-Z]\w+/\S+)")  # /mozilla.org/20070129_1/Europe/Berlin
+_KNOWN_ZONE = re.compile(r"UTC|[A-Z][A-Za-z_]{1,30}(?:/[A-Z][A-Za-z0-9_+-]{1,30}){1,2}")
 _SHOWN = {"VEVENT": 0, "VTODO": 1}
 
 
@@ -51,7 +54,7 @@ def appointment(content: bytes, charset: str = "") -> Appointment | None:
         method=method.lower(),
         title=_words(component.get("SUMMARY")),
         starts=starts,
-        ends=_end(component, starts),
+        ends=_end(component, starts, zone),
         zone=zone,
         place=_words(component.get("LOCATION")),
         organiser=_organiser(component.get("ORGANIZER")),
@@ -128,8 +131,10 @@ def _zone(name: str) -> str:
     return text.line(path[1] if path else name, 200)
 
 
-def _end(component: dict[str, _Property], starts: str) -> str:
-    ends, _ = _moment(component.get("DTEND") or component.get("DUE"))
+def _end(component: dict[str, _Property], starts: str, zone: str) -> str:
+    ends, end_zone = _moment(component.get("DTEND") or component.get("DUE"))
+    if zone and end_zone and end_zone not in {zone, "UTC"}:
+        ends = _converted(ends, end_zone, zone)
     duration = component.get("DURATION")
     lasts = _lasts(duration.value.strip()) if duration and not ends else None
     first, last = _day(starts), _day(ends)
@@ -144,6 +149,16 @@ def _end(component: dict[str, _Property], starts: str) -> str:
     except OverflowError:
         return ""
     return ends
+
+
+def _converted(written: str, zone: str, to: str) -> str:
+    """Say when it is in one zone what is written in another; "" where it can't be said."""
+    if not (_KNOWN_ZONE.fullmatch(zone) and _KNOWN_ZONE.fullmatch(to)):
+        return ""
+    with suppress(ValueError, OverflowError, OSError, LookupError):
+        moment = datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(zone)).astimezone(ZoneInfo(to))
+        return moment.replace(tzinfo=None).isoformat() + ("Z" if to == "UTC" else "")
+    return ""
 
 
 def _lasts(written: str) -> timedelta | None:

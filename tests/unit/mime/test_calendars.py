@@ -87,6 +87,31 @@ def test_an_invitation_is_summed_up(end: str) -> None:
             ["DTSTART;TZID=/mozilla.org/20070129_1/Europe/Berlin:20261125T090000"],
             ("2026-11-25T09:00:00", "", "Europe/Berlin"),
         ),
+        # an end in another zone than the start: a flight
+        (
+            ["DTSTART;TZID=Europe/Zurich:20261125T100000", "DTEND;TZID=America/New_York:20261125T120000"],
+            ("2026-11-25T10:00:00", "2026-11-25T18:00:00", "Europe/Zurich"),
+        ),
+        (
+            ["DTSTART:20261125T090000Z", "DTEND;TZID=Europe/Zurich:20261125T120000"],
+            ("2026-11-25T09:00:00Z", "2026-11-25T11:00:00Z", "UTC"),
+        ),
+        (
+            ["DTSTART;TZID=Europe/Zurich:20261125T100000", "DTEND:20261125T120000Z"],
+            ("2026-11-25T10:00:00", "2026-11-25T12:00:00Z", "Europe/Zurich"),
+        ),
+        *(
+            (
+                [f"DTSTART;TZID={zone}:20261125T100000", f"DTEND;TZID={other}:20261125T120000"],
+                ("2026-11-25T10:00:00", "", zone),
+            )
+            for zone, other in (
+                ("Romance Standard Time", "Europe/Zurich"),
+                ("Europe/Zurich", "Nowhere/Land"),
+                ("Europe/Zurich", "Europe/../../etc/passwd"),
+                ("Europe/Zurich", "Europe"),
+            )
+        ),
         # what is no time
         (["DTSTART:20261345T090000"], ("", "", "")),
         (["DTSTART:tomorrow"], ("", "", "")),
