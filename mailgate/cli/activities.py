@@ -101,7 +101,8 @@ def print_activity(shown: wire.Json, *, as_json: bool, inline: bool = False) -> 
 
 def _print_document(one: wire.Json) -> None:
     """Print a document without what says nothing to people; a calendar is summed up in a line behind it."""
-    document({"documents": _said({key: one[key] for key in ("n", "name", "type", "size", "sha256")})}, as_json=False)
+    listed = [one[key] for key in ("n", "name", "type", "size", "sha256")]
+    document({"documents": [*listed, *([f"cid:{one['content_id']}"] if one["inline"] else [])]}, as_json=False)
     if one["appointment"]:
         document({"appointment": _summed_up(one["appointment"])}, as_json=False)
 

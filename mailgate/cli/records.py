@@ -149,6 +149,9 @@ def remove(*, record: Ref, config: Config = "", as_json: AsJson = False) -> None
 
 @app.command("import")
 def import_(*, file: importing.File, dry_run: DryRun = False, config: Config = "", as_json: AsJson = False) -> int:
-    """Add and change records from a CSV file with the columns record,name,language,state,email,relate,contact,user."""
+    """Add and change records from a CSV file with the columns record,name,language,state,email,relate,contact,user.
+
+    Several values of a cell have | between them: customer=customer:1001|agency=customer:1002.
+    """
     with open_input(file) as given, open_desk(config) as desk:
         return importing.run(desk.imports.records, given, file, dry_run=dry_run, as_json=as_json)

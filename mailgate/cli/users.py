@@ -155,7 +155,10 @@ def remove(*, email: Email, config: Config = "", as_json: AsJson = False) -> Non
 
 @app.command("import")
 def import_(*, file: importing.File, dry_run: DryRun = False, config: Config = "", as_json: AsJson = False) -> int:
-    """Add and change users from a CSV file with the columns email,name,kind,language,roles,aliases."""
+    """Add and change users from a CSV file with the columns email,name,kind,language,roles,aliases.
+
+    Several values of a cell have | between them: record_activities|administer.
+    """
     with open_input(file) as given, open_desk(config) as desk:
         code = importing.run(desk.imports.users, given, file, dry_run=dry_run, as_json=as_json)
         for hurry in [] if dry_run else _hurry(desk.pending.release()):

@@ -569,6 +569,8 @@ def test_the_demo_prints_an_address_of_each_kind(bare: Run) -> None:
     assert bare("demo", "--json").facts == shown
     assert "demo --send" in bare("demo").out
     bare("user", "add", "other@muster.example", "--name", "Other")
+    assert bare("demo", "--json").facts == shown  # it is there already
+    assert bare("record", "remove", "lead:3001").code == 0
     refused = bare("demo")
     assert (refused.code, "other@muster.example" in _one_line(refused)) == (65, True)
     nobody_listens = bare("demo", "--send")
