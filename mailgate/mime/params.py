@@ -58,12 +58,12 @@ class Value:
         extended = self.octets.get(f"{name}*")
         if extended is not None:
             return _extended(extended)
-        charset = self.token("charset") if name != "charset" else ""
-        return (
-            _pieces(name, self.octets, 0)
-            or words.decode(self.octets.get(name, b""), charset).text
-            or _pieces(name, self.octets, 1)
-        )
+        return _pieces(name, self.octets, 0) or self._plain(name) or _pieces(name, self.octets, 1)
+
+    def _plain(self, name: str) -> str:
+        octets = self.octets.get(name, b"")
+        charset = "" if octets.isascii() or name == "charset" else self.token("charset")
+        return words.decode(octets, charset).text
 
 
 def parse(raw: bytes) -> Value:
@@ -126,5 +126,4 @@ def _pieces(name: str, octets: Mapping[str, bytes], first: int) -> str:
             joined.append(plain)
         else:
             break
-    whole = b"".join(joined)
-    return _decoded(whole, charset)
+    return _decoded(b"".join(joined), charset) if joined else ""

@@ -10,8 +10,10 @@ something. ``mso-hide`` alone hides in Outlook only and is no hiding. Raises not
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_NESTED = 5  # rules inside @media and the like; deeper ones aren't read
+MAX_KNOWN = 200  # letters of a style attribute that is remembered
 MAX_VISIBLE = 1.0  # px or pt; smaller letters aren't there to be read
 
 _BRACE = re.compile(r"[{}]")
@@ -41,6 +43,10 @@ PLAIN = Look()
 
 def look(style: str, *, of_table: bool = False) -> Look:
     """Read a style attribute. Parts of a table are never clipped: they grow with what they hold."""
+    return (_known if len(style) <= MAX_KNOWN else _look)(style, of_table=of_table)
+
+
+def _look(style: str, *, of_table: bool) -> Look:
     rules = _declarations(style)
     display = rules.get("display", "")
     return Look(
@@ -51,6 +57,9 @@ def look(style: str, *, of_table: bool = False) -> Look:
         as_it_stands=rules["white-space"].startswith(("pre", "break-spaces")) if "white-space" in rules else None,
         indents=rules.get("border", "").startswith(("none", "0")),
     )
+
+
+_known = lru_cache(maxsize=500)(_look)  # mails say the same again and again
 
 
 def hidden_classes(sheets: Iterable[str]) -> frozenset[str]:

@@ -75,6 +75,8 @@ class Part(Message):
         self.start = start  # where its content does
         self._end = len(raw)
         self._type: params.Value | None = None
+        self._media = ""
+        self._boundary: bytes | None = None
 
     @property
     def type(self) -> params.Value:
@@ -86,10 +88,12 @@ class Part(Message):
     @property
     def media(self) -> str:
         """The type in lower case; the default where it is missing or no type (RFC 2045 section 5.2)."""
-        value = self.type.value
-        if value in {"", "text"} or not _TYPE.fullmatch(value):
-            return "text/plain" if value else self.get_default_type()
-        return value
+        if not self._media:
+            value = self.type.value
+            if not value:
+                return self.get_default_type()  # may be set later
+            self._media = value if _TYPE.fullmatch(value) else "text/plain"
+        return self._media
 
     @property
     def boundary(self) -> bytes:
@@ -103,10 +107,10 @@ class Part(Message):
 
     @property
     def _declared_boundary(self) -> bytes:
-        if not self.media.startswith("multipart/"):
-            return b""
-        octets = self.type.octets.get("boundary")
-        return self.type.parameter("boundary").encode() if octets is None else octets
+        if self._boundary is None:
+            octets = self.type.octets.get("boundary") if self.media.startswith("multipart/") else b""
+            self._boundary = self.type.parameter("boundary").encode() if octets is None else octets
+        return self._boundary
 
     def content(self) -> bytes:
         """Return the decoded content of a leaf."""
@@ -349,7 +353,7 @@ def walk(root: Part) -> list[Part]:
 def _headed(raw: bytes, head: Fields, start: int) -> Part:
     """Make a part of its header, which starts there; a multipart's own delimiter ends it without an empty line."""
     part = Part(raw, head, start, start + head.body)
-    if part.boundary:
+    if part.boundary and b"\n--" + part.boundary in raw[start : part.start]:
         header = raw[start : part.start]
         early = re.search(rb"(?<=\n)--" + re.escape(part.boundary) + rb"[ \t]*+\r?\n", header)
         if early:

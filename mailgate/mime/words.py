@@ -16,6 +16,7 @@ from mailgate.mime.text import Decoded
 _PAYLOAD = rb"(?:[^?=\r\n]|=(?!\?(?!=))|\?(?!=))*+"
 WORD = rb"=\?[^?*\s]{1,60}(?:\*[^?\s]{0,60})?\?[bBqQ]\?" + _PAYLOAD + rb"\?="
 _WORD = re.compile(rb"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?([bBqQ])\?(" + _PAYLOAD + rb")\?=")
+_PLAIN = re.compile(rb"[\t -~]*+")
 _FOLD = re.compile(rb"(?:\r\n|\n|\r)[ \t]?")
 _NO_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 PADDED_PART = 32  # bytes per padding sign, at least, where every line has padding
@@ -30,7 +31,7 @@ Run = tuple[bytes | None, bytes]
 
 def unfold(value: bytes) -> bytes:
     """Join a folded value to one line; a line break with one white space becomes one space."""
-    return _FOLD.sub(b" ", value).strip()
+    return _FOLD.sub(b" ", value).strip() if b"\n" in value or b"\r" in value else value.strip()
 
 
 def base64(octets: bytes) -> bytes:
@@ -61,9 +62,12 @@ def decode(value: bytes, charset: str = "", *, detect: bool = True) -> Decoded:
     Bare octets are UTF-8 (RFC 6532); else of ``charset``, which is what the body is in; else it is guessed, for which
     chardet is asked (``detect``) about the first ``MAX_GUESSED`` only.
     """
+    value = unfold(value)
+    if b"=?" not in value and _PLAIN.fullmatch(value):
+        return Decoded(value.decode("ascii"))
     decoded: list[str] = []
     guessed = 0
-    for label, octets in _joined(_runs(unfold(value))):
+    for label, octets in _joined(_runs(value)):
         run = _text(label, octets, charset, detect=detect and guessed < MAX_GUESSED)
         decoded.append(run.text)
         guessed += run.guessed
