@@ -6,7 +6,7 @@ Raises ``Deferred`` where the store doesn't answer. Addresses come folded (``dom
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from mailgate.domain.activity import Known, Side
 from mailgate.domain.record import AddressState, RecordAddress, RecordKind, RecordRef, RecordState
@@ -16,6 +16,30 @@ from mailgate.store.database import Database
 from mailgate.store.nearness import Persons, nearest, persons_near, steps, users_among
 from mailgate.store.tables import address, record, user_account, user_address, user_role
 from mailgate.store.trouble import told
+
+# made once: to build a statement takes as long as to run it
+_ADDRESS = (
+    select(address, record.c.kind, record.c.ref, record.c.state.label("record_state"))
+    .join(record, record.c.id == address.c.record_id)
+    .where(address.c.local == bindparam("sought"))
+)
+_HAS = user_address.alias()
+_USER = (
+    select(
+        user_account,
+        # neither has line breaks within
+        select(func.aggregate_strings(user_role.c.role, "\n"))
+        .where(user_role.c.user_id == user_account.c.id)
+        .scalar_subquery()
+        .label("roles"),
+        select(func.aggregate_strings(_HAS.c.email, "\n"))
+        .where(_HAS.c.user_id == user_account.c.id)
+        .scalar_subquery()
+        .label("emails"),
+    )
+    .join(user_address, user_address.c.user_id == user_account.c.id)
+    .where(user_address.c.email == bindparam("sought"))
+)
 
 
 class Directory:
@@ -31,11 +55,7 @@ class Directory:
         if domain != self._domain:
             return None
         with self._reading() as connection:
-            row = connection.execute(
-                select(address, record.c.kind, record.c.ref, record.c.state.label("record_state"))
-                .join(record, record.c.id == address.c.record_id)
-                .where(address.c.local == local)
-            ).first()
+            row = connection.execute(_ADDRESS, {"sought": local}).first()
         if row is None:
             return None
         return FoundAddress(
@@ -54,23 +74,17 @@ class Directory:
     def find_user(self, email: str) -> User | None:
         """Look up the user whose main address or alias this is."""
         with self._reading() as connection:
-            row = connection.execute(
-                select(user_account)
-                .join(user_address, user_address.c.user_id == user_account.c.id)
-                .where(user_address.c.email == email)
-            ).first()
-            if row is None:
-                return None
-            roles = connection.scalars(select(user_role.c.role).where(user_role.c.user_id == row.id)).all()
-            emails = connection.scalars(select(user_address.c.email).where(user_address.c.user_id == row.id)).all()
+            row = connection.execute(_USER, {"sought": email}).first()
+        if row is None:
+            return None
         return User(
             email=row.email,
             name=row.name,
             kind=UserKind(row.kind),
             language=Language(row.language) if row.language else None,
             enabled=row.enabled,
-            roles=frozenset(Role(role) for role in roles),
-            aliases=tuple(sorted(set(emails) - {row.email})),
+            roles=frozenset(Role(role) for role in (row.roles or "").split()),
+            aliases=tuple(sorted({*row.emails.split("\n")} - {row.email})),
             accept_automatic=row.accept_automatic,
         )
 

@@ -21,6 +21,7 @@ CLIENT_ROLES = ("customer", "intermediary", "agency")
 
 
 _EMAILS: BindParameter[str] = bindparam("emails", expanding=True)
+_USERS = select(user_address.c.email).where(user_address.c.email.in_(_EMAILS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def users_among(connection: Connection, emails: Iterable[str]) -> set[str]:
     """Pick the addresses that are users', as main address or alias."""
     found: set[str] = set()
     for part in in_parts(emails):
-        found.update(connection.scalars(select(user_address.c.email).where(user_address.c.email.in_(part))))
+        found.update(connection.scalars(_USERS, {"emails": part}))
     return found
 
 

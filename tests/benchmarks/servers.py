@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 from tests.acceptance.postfix import answers, free_port, postfix, wait_for
@@ -58,11 +59,16 @@ def mailgate(engine: str) -> Iterator[Server]:
 def plain_postfix() -> Iterator[Server]:
     """Run Postfix as Debian sets it up, with what it takes discarded."""
     extra = "smtpd_client_connection_count_limit = 0\nsmtpd_peername_lookup = no\n"
-    with postfix(
-        name="bench", record_domain="log.example", transport="discard:", elsewhere="discard:", extra=extra
-    ) as running_postfix:
-        pid = int((running_postfix.base / "queue/pid/master.pid").read_text())
-        yield Server("Postfix", running_postfix.port, "x@log.example", partial(cpu, pid), partial(resident, pid))
+    stack = ExitStack()
+    mta = stack.enter_context(
+        postfix(name="bench", record_domain="log.example", transport="discard:", elsewhere="discard:", extra=extra)
+    )
+    pid = int((mta.base / "queue/pid/master.pid").read_text())
+    try:
+        yield Server("Postfix", mta.port, "x@log.example", partial(cpu, pid), partial(resident, pid))
+    finally:
+        with redirect_stdout(StringIO()):  # it would print its log
+            stack.close()
 
 
 @contextmanager
