@@ -39,12 +39,19 @@ def test_each_demo_mail_is_an_activity_of_its_own(tmp_path: Path) -> None:
 
 def test_the_demo_is_loaded_only_where_nothing_else_is(tmp_path: Path) -> None:
     served = program(tmp_path, MAILGATE_INSTANCE__EDITION="marketer")
-    first = served.must("demo")
-    assert served.must("demo") == first
+    served.must("migrate")
     served.must("user", "add", "eve@else.example", "--name", "Eve")
     refused = served.run("demo")
     assert refused.returncode == 65
     assert b"eve@else.example" in refused.stderr
+
+
+def test_the_demo_that_is_there_is_shown_again_whatever_else_was_added(tmp_path: Path) -> None:
+    served = program(tmp_path, MAILGATE_INSTANCE__EDITION="marketer")
+    first = served.must("demo")
+    assert served.must("demo") == first
+    served.must("user", "add", "eve@else.example", "--name", "Eve")
+    assert served.must("demo") == first
 
 
 def test_the_edition_publisher_has_six_kinds(tmp_path: Path) -> None:

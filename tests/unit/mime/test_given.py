@@ -4,7 +4,6 @@ import pytest
 
 from mailgate.domain.content import Content
 from mailgate.domain.user import Language
-from mailgate.errors import BadInput
 from mailgate.mime import given, html
 
 
@@ -23,11 +22,21 @@ def test_words_are_made_safe_with_their_links_and_notes() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        {Language.EN: "<br>" * (html.MAX_MARKS + 1)},
-        {Language.DE: "<br>" * (html.MAX_MARKS - 1), Language.EN: "<br>a<br>"},
-        {Language.EN: "x" * (html.MAX_HTML + 1)},
+        {Language.EN: "<br>" * (html.MAX_MARKS + 1) + "z &amp; z"},
+        {Language.DE: "<br>" * (html.MAX_MARKS - 1), Language.EN: "<br>a<br>z &amp; z"},
+        {Language.EN: "x" * (html.MAX_HTML + 1) + "<p>z &amp; z"},
     ],
 )
-def test_words_that_could_not_be_kept_whole_are_refused(words: dict[Language, str]) -> None:
-    with pytest.raises(BadInput, match=r"^content\.en\.html: it is over 10,485,760 letters, or .* 100,000 tags"):
-        given.clean({language: content(source) for language, source in words.items()})
+def test_of_html_that_is_too_much_all_words_are_kept(words: dict[Language, str]) -> None:
+    found = given.clean({language: content(source) for language, source in words.items()})
+    kept = found.content[Language.EN]
+    assert kept.html == ""
+    assert kept.text.endswith("z & z")
+    assert [note.code for note in found.notes] == ["defects"]
+
+
+def test_words_of_html_that_is_too_much_have_no_styles_or_titles_in_them() -> None:
+    source = "<title>x</title><style>p{}</style><!-- x -->a<script>x</script>b <style>c" + "<br>" * (html.MAX_MARKS + 1)
+    found = given.clean({Language.EN: content(source + "https://a.example")})
+    assert " ".join(found.content[Language.EN].text.split()) == "a b c https://a.example"
+    assert found.links == ("https://a.example",)
