@@ -5,6 +5,7 @@ failure; without it the tests that need one are not collected, and say so.
 """
 
 import os
+import random
 import re
 import shutil
 import socket
@@ -12,8 +13,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+PORTS = 10_000, 32_000  # below those of clients on Linux, macOS and the BSDs
 
 MASTER = """\
 {listen} inet n - n - - smtpd
@@ -80,10 +83,15 @@ def installed() -> bool:
 
 
 def free_port() -> int:
-    """Find a TCP port on loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a TCP port on loopback that is free now.
+
+    Not one of those that the system gives to clients: between our look and the use of it another test may connect.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(what: Callable[[], object], seconds: float = 90) -> None:
