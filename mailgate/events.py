@@ -21,9 +21,9 @@ from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.errors import Reason
 
 MAX_VALUE = 300
-# Libraries that quote what they were given: aiosmtpd commands and lines of mails, the drivers statements and rows. What
-# goes wrong in them is told by events of ours.
-QUIET = ("mail", "sqlalchemy", "psycopg")
+# Libraries that quote what they were given: the drivers statements and rows. What goes wrong in them is told by events
+# of ours.
+QUIET = ("sqlalchemy", "psycopg")
 METRICS_TYPE = CONTENT_TYPE_LATEST
 
 registry = CollectorRegistry()

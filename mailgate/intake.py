@@ -11,6 +11,9 @@ an identity of their own, and keep nobody's own copy of the same mail out.
 Refuses by raising ``Refused`` at RCPT, by an ``Outcome`` after DATA. ``receive`` never raises: whatever was not
 foreseen is ``deferred`` with the reason ``store_down``, for a bug of ours must not bounce a mail.
 
+``receive`` and ``turn_back`` wait for the commit. ``begin`` and ``begin_turning_back`` judge at once, and tell the
+outcomes later to a function: so one thread judges while others' mails are being committed.
+
 Limits: synchronous; call it in a thread. One instance serves all threads, it holds no state of its own.
 """
 
@@ -19,6 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeVar
 
 from mailgate import events, mime
 from mailgate.domain import address, author, automail, forward, header, identity, routing, trust, vouching
@@ -31,9 +35,12 @@ from mailgate.domain.record import AddressState, Edition, RecordAddress, RecordR
 from mailgate.domain.trust import Relay, SenderPair, Trust
 from mailgate.domain.user import Role, User
 from mailgate.errors import Advice, Deferred, Reason, Refused
-from mailgate.ports import Archive, Authenticator, Directory, PendingSenders, Reader
+from mailgate.ports import Archive, Authenticator, Directory, Kept, PendingSenders, Reader
 
 Tell = Callable[[str, str], None]
+Outcomes = tuple[Outcome, ...]  # one per addressee, in their order
+Done = Callable[[Outcomes], None]
+_T = TypeVar("_T")
 
 # never softened: a loop or a smuggling attempt is no better later
 HARD = frozenset({Reason.LOOP, Reason.BARE_NEWLINE})
@@ -95,6 +102,18 @@ class _Source:
     raw: bytes
     wire: bytes
     fields: header.Header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What the rules say of a mail: the mail to keep, or why not, with what the ledger is to be told."""
+
+    envelope: Envelope
+    size: int  # octets
+    seen: _Seen
+    new: NewMail | None = None
+    no: Refused | Deferred | None = None
+    entries: tuple[LedgerEntry, ...] = ()
 
 
 def _silent(_rule: str, _said: str) -> None:
@@ -222,29 +241,21 @@ class Intake:
 
     # -- at the end of DATA -----------------------------------------------------------------------------------------
 
-    def receive(self, delivery: Delivery) -> tuple[Outcome, ...]:
+    def receive(self, delivery: Delivery) -> Outcomes:
         """Judge a mail and keep it; one outcome per addressee, in their order."""
-        seen = _Seen()
-        try:
-            fields = header.split(delivery.raw)
-            seen = self._seen(fields)
-            new = self._judge(delivery, fields, _silent)
-            seen = _Seen(queue_id=new.queue_id, message_id=new.mail.message_id or None, author=new.author)
-            outcomes = self._keep(delivery.envelope, new)
-        except (Refused, Deferred) as no:
-            outcomes = self._turn_back(delivery.envelope, no, seen)
-        except Exception as bug:  # noqa: BLE001 - unforeseen trouble is a 4xx, never a lost or bounced mail
-            events.surprise("receive", bug)
-            outcomes = _deferred(delivery.envelope, Reason.STORE_DOWN)
-        self._tell_events(delivery.envelope, outcomes, seen, len(delivery.raw))
-        return outcomes
+        return self._finish(self._judged(delivery))
 
-    def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> tuple[Outcome, ...]:
+    def begin(self, delivery: Delivery, done: Done) -> None:
+        """Judge a mail now and keep it soon: ``done`` gets the outcomes, once, after the commit, in any thread."""
+        self._finish_soon(self._judged(delivery), done)
+
+    def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> Outcomes:
         """Refuse a mail for its shape, before it was read whole. ``head`` is what came of its header."""
-        seen = self._seen(header.split(head))
-        outcomes = self._turn_back(envelope, self._answer(reason), seen)
-        self._tell_events(envelope, outcomes, seen, size)
-        return outcomes
+        return self._finish(self._misshapen(envelope, reason, head, size))
+
+    def begin_turning_back(self, envelope: Envelope, reason: Reason, head: bytes, size: int, done: Done) -> None:
+        """Do the same without waiting for the commit, as ``begin`` does."""
+        self._finish_soon(self._misshapen(envelope, reason, head, size), done)
 
     def explain(
         self, envelope: Envelope, recipients: Sequence[str], raw: bytes, tell: Tell
@@ -482,27 +493,42 @@ class Intake:
             ),
         )
 
-    def _keep(self, envelope: Envelope, new: NewMail) -> tuple[Outcome, ...]:
-        kept = dict(zip((activity.record for activity in new.activities), self._archive.keep(new), strict=True))
-        return tuple(
-            Outcome(
-                recipient=addressee.recipient,
-                verdict=kept[addressee.record].verdict,
-                reason=kept[addressee.record].reason,
-                ledger_id=kept[addressee.record].ledger_id,
-                activity=kept[addressee.record].activity,
-            )
-            for addressee in envelope.addressees
-        )
+    # -- its end ----------------------------------------------------------------------------------------------------
 
-    # -- what is not kept -------------------------------------------------------------------------------------------
+    def _judged(self, delivery: Delivery) -> _Judged:
+        seen = _Seen()
+        envelope, size = delivery.envelope, len(delivery.raw)
+        try:
+            fields = header.split(delivery.raw)
+            seen = self._seen(fields)
+            new = self._judge(delivery, fields, _silent)
+            seen = _Seen(queue_id=new.queue_id, message_id=new.mail.message_id or None, author=new.author)
+            return _Judged(envelope=envelope, size=size, seen=seen, new=new)
+        except (Refused, Deferred) as no:
+            return self._turned_back(envelope, no, seen, size)
+        except Exception as bug:  # noqa: BLE001 - unforeseen trouble is a 4xx, never a lost or bounced mail
+            events.surprise("receive", bug)
+            return _Judged(envelope=envelope, size=size, seen=seen, no=Deferred(Reason.STORE_DOWN))
 
-    def _turn_back(self, envelope: Envelope, no: Refused | Deferred, seen: _Seen) -> tuple[Outcome, ...]:
+    def _misshapen(self, envelope: Envelope, reason: Reason, head: bytes, size: int) -> _Judged:
+        return self._turned_back(envelope, self._answer(reason), self._seen(header.split(head)), size)
+
+    def _turned_back(self, envelope: Envelope, no: Refused | Deferred, seen: _Seen, size: int) -> _Judged:
+        """Prepare what the ledger is told of a mail that isn't kept."""
         if no.reason in UNWRITABLE:
-            return _deferred(envelope, no.reason)
+            return _Judged(envelope=envelope, size=size, seen=seen, no=no)
+        try:
+            if no.reason is Reason.PENDING_SENDER and self._pending is not None:
+                self._pending.wait(self._tries(envelope, no.value, seen.queue_id))
+        except Deferred as down:
+            return _Judged(envelope=envelope, size=size, seen=seen, no=down)  # unsure means later
+        entries = self._entries(envelope, no, seen)
+        return _Judged(envelope=envelope, size=size, seen=seen, no=no, entries=entries)
+
+    def _entries(self, envelope: Envelope, no: Refused | Deferred, seen: _Seen) -> tuple[LedgerEntry, ...]:
         verdict = _verdict(self.softened(no))
         at = self._now()
-        entries = [
+        return tuple(
             LedgerEntry(
                 at=at,
                 verdict=verdict,
@@ -514,13 +540,46 @@ class Intake:
                 message_id=seen.message_id,
             )
             for addressee in envelope.addressees
-        ]
+        )
+
+    def _finish(self, judged: _Judged) -> Outcomes:
+        """Write down what a mail came to, and wait for it."""
         try:
-            if no.reason is Reason.PENDING_SENDER and self._pending is not None:
-                self._pending.wait(self._tries(envelope, no.value, seen.queue_id))
-            ids = self._archive.enter(entries)
+            if judged.new is not None:
+                return self._told(judged, self._archive.keep(judged.new), _kept)
+            return self._told(judged, self._archive.enter(judged.entries), self._not_kept)
+        except Exception as trouble:  # noqa: BLE001 - the same
+            return self._told(judged, trouble, _kept)
+
+    def _finish_soon(self, judged: _Judged, done: Done) -> None:
+        """Have it written down; ``done`` is told afterwards, whatever happens."""
+        try:
+            if judged.new is not None:
+                self._archive.keep_soon(judged.new, lambda found: done(self._told(judged, found, _kept)))
+            else:
+                self._archive.enter_soon(judged.entries, lambda found: done(self._told(judged, found, self._not_kept)))
+        except Exception as trouble:  # noqa: BLE001 - the same
+            done(self._told(judged, trouble, _kept))
+
+    def _told(
+        self, judged: _Judged, found: Sequence[_T] | Exception, say: Callable[[_Judged, Sequence[_T]], Outcomes]
+    ) -> Outcomes:
+        """Say what became of a mail by what the archive said; and tell it to log and metrics."""
+        try:
+            outcomes = say(judged, _unless_trouble(found))
         except Deferred as down:
-            return _deferred(envelope, down.reason)  # unsure means later
+            outcomes = _deferred(judged.envelope, down.reason)  # unsure means later
+        except Exception as bug:  # noqa: BLE001 - the same
+            events.surprise("receive", bug)
+            outcomes = _deferred(judged.envelope, Reason.STORE_DOWN)
+        self._tell_events(judged, outcomes)
+        return outcomes
+
+    def _not_kept(self, judged: _Judged, ids: Sequence[str]) -> Outcomes:
+        no = judged.no or Deferred(Reason.STORE_DOWN)
+        if not judged.entries:
+            return _deferred(judged.envelope, no.reason)
+        verdict = _verdict(self.softened(no))
         return tuple(
             Outcome(
                 recipient=addressee.recipient,
@@ -530,7 +589,7 @@ class Intake:
                 advice=no.advice,
                 ledger_id=ledger_id,
             )
-            for addressee, ledger_id in zip(envelope.addressees, ids, strict=True)
+            for addressee, ledger_id in zip(judged.envelope.addressees, ids, strict=True)
         )
 
     def _tries(self, envelope: Envelope, wrote: str, queue_id: str | None) -> list[WaitingMail]:
@@ -559,15 +618,15 @@ class Intake:
             wrote = None
         return _Seen(queue_id=identity.queue_id(fields), message_id=identity.message_id(fields) or None, author=wrote)
 
-    def _tell_events(self, envelope: Envelope, outcomes: tuple[Outcome, ...], seen: _Seen, size: int) -> None:
+    def _tell_events(self, judged: _Judged, outcomes: Outcomes) -> None:
         events.mail_finished(
             outcomes,
-            relay=envelope.relay.name,
-            records=tuple(str(addressee.record) for addressee in envelope.addressees),
-            queue_id=seen.queue_id,
-            author=seen.author,
-            message_id=seen.message_id,
-            size=size,
+            relay=judged.envelope.relay.name,
+            records=tuple(str(addressee.record) for addressee in judged.envelope.addressees),
+            queue_id=judged.seen.queue_id,
+            author=judged.seen.author,
+            message_id=judged.seen.message_id,
+            size=judged.size,
             at=self._now().timestamp(),
         )
 
@@ -576,7 +635,28 @@ def _verdict(answer: Refused | Deferred) -> Verdict:
     return Verdict.DEFERRED if isinstance(answer, Deferred) else Verdict.REFUSED
 
 
-def _deferred(envelope: Envelope, reason: Reason) -> tuple[Outcome, ...]:
+def _unless_trouble(found: Sequence[_T] | Exception) -> Sequence[_T]:
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _kept(judged: _Judged, found: Sequence[Kept]) -> Outcomes:
+    records = (one.record for one in judged.new.activities) if judged.new is not None else ()
+    kept = dict(zip(records, found, strict=True))
+    return tuple(
+        Outcome(
+            recipient=addressee.recipient,
+            verdict=kept[addressee.record].verdict,
+            reason=kept[addressee.record].reason,
+            ledger_id=kept[addressee.record].ledger_id,
+            activity=kept[addressee.record].activity,
+        )
+        for addressee in judged.envelope.addressees
+    )
+
+
+def _deferred(envelope: Envelope, reason: Reason) -> Outcomes:
     return tuple(
         Outcome(recipient=addressee.recipient, verdict=Verdict.DEFERRED, reason=reason)
         for addressee in envelope.addressees

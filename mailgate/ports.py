@@ -4,11 +4,11 @@
 Every method may raise ``Deferred(STORE_DOWN)`` or ``Deferred(DISK_FULL)``; driver errors never get through.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mailgate.domain.activity import Activity, Known, NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
@@ -20,6 +20,8 @@ from mailgate.domain.record import RecordAddress, RecordRef, RecordState
 from mailgate.domain.reminder import Claim, Reminder, ReminderKey, ReminderState
 from mailgate.domain.user import Language, User
 from mailgate.errors import Reason
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,10 @@ class Directory(Protocol):
         """Say whether any record address was ever made."""
 
 
+# Told once what was done, or why it can't be said that it was; from any thread, which must not be held up.
+Done = Callable[[Sequence[T] | Exception], None]
+
+
 class Archive(Protocol):
     """Where mails and verdicts are kept. Returns only after the commit."""
 
@@ -83,6 +89,9 @@ class Archive(Protocol):
         has a mail of the same Message-ID and author with another identity, and writes one ledger row per activity.
         """
 
+    def keep_soon(self, new: NewMail, done: Done[Kept]) -> None:
+        """The same, without waiting: ``done`` is told after the commit."""
+
     def met(self, record: RecordRef, identity: str, known_as: str | None = None) -> Reason | None:
         """Say whether this mail came to this record before: ``DUPLICATE``, ``DELETED``, or ``None`` for a new one.
 
@@ -91,6 +100,9 @@ class Archive(Protocol):
 
     def enter(self, entries: Sequence[LedgerEntry]) -> Sequence[str]:
         """Write ledger rows of mails that were not kept, and return their ids."""
+
+    def enter_soon(self, entries: Sequence[LedgerEntry], done: Done[str]) -> None:
+        """The same, without waiting: ``done`` is told after the commit."""
 
     def count(self, *, relay: str, reason: Reason, verdict: Verdict, at: datetime) -> None:
         """Add one to the bounded row of this relay, reason and minute. Doesn't wait; loss in a crash is accepted."""

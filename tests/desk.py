@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import ClassVar
 
 from mailgate import mime
 from mailgate.domain.ledger import Outcome
 from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.trust import Relay
-from mailgate.intake import Intake, Policy
+from mailgate.errors import Reason
+from mailgate.intake import Intake, Outcomes, Policy
 from mailgate.ports import Reader
 from tests.fakes import FakeArchive, FakeAuthenticator, FakeDirectory, FakePendingSenders
 from tests.worlds import ANNA, DOMAIN, NOW, WORLD, World
@@ -33,6 +35,7 @@ class Desk:
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
     relay: Relay = RELAY
     reader: Reader = mime
+    soon: ClassVar[bool] = False  # whether mails are handed in without waiting
 
     def __post_init__(self) -> None:
         self.now = NOW
@@ -61,4 +64,17 @@ class Desk:
     ) -> list[Outcome]:
         envelope = Envelope(relay=self.relay, sender=sender, addressees=addressees)
         delivery = Delivery(envelope=envelope, raw=mail.encode("latin-1"), received_at=self.now, chunked=chunked)
-        return list(self.intake.receive(delivery))
+        if not self.soon:
+            return list(self.intake.receive(delivery))
+        told: list[Outcomes] = []
+        self.intake.begin(delivery, told.append)
+        (outcomes,) = told
+        return list(outcomes)
+
+    def turn_back(self, envelope: Envelope, reason: Reason, head: bytes, size: int) -> Outcomes:
+        if not self.soon:
+            return self.intake.turn_back(envelope, reason, head, size)
+        told: list[Outcomes] = []
+        self.intake.begin_turning_back(envelope, reason, head, size, told.append)
+        (outcomes,) = told
+        return outcomes

@@ -2,9 +2,10 @@
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from mailgate.domain.activity import Activity, ActivityType, Known, NewMail, Origin, Side
 from mailgate.domain.content import Content, in_order, joined
@@ -16,11 +17,12 @@ from mailgate.domain.proof import Authorship, Evidence
 from mailgate.domain.record import Record, RecordKind, RecordRef
 from mailgate.domain.user import Language, User
 from mailgate.errors import BadInput, Deferred, NotFound, Reason
-from mailgate.ports import FoundAddress, Kept, KeptNotice, MetNotice
+from mailgate.ports import Done, FoundAddress, Kept, KeptNotice, MetNotice
 from mailgate.store.identifiers import new_id
 from tests.worlds import World
 
 PERSONS = (RecordKind.CONTACT, RecordKind.LEAD)
+T = TypeVar("T")
 CLIENT_ROLES = ("customer", "intermediary", "agency")
 
 
@@ -164,6 +166,9 @@ class FakeArchive:
         with self.lock:
             return [self._keep_with_attached(new, n) for n in range(len(new.activities))]
 
+    def keep_soon(self, new: NewMail, done: Done[Kept]) -> None:
+        done(_tried(lambda: self.keep(new)))
+
     def met(self, record: RecordRef, identity: str, known_as: str | None = None) -> Reason | None:
         self._fail()
         known = self._receipt(record, identity, known_as)
@@ -176,6 +181,9 @@ class FakeArchive:
         named = [replace(entry, id=new_id()) for entry in entries]
         self.ledger.extend(named)
         return [entry.id for entry in named]
+
+    def enter_soon(self, entries: Sequence[LedgerEntry], done: Done[str]) -> None:
+        done(_tried(lambda: self.enter(entries)))
 
     def count(self, *, relay: str, reason: Reason, verdict: Verdict, at: datetime) -> None:
         with self.lock:
@@ -256,6 +264,13 @@ class FakeArchive:
         if addressed.exposed:
             self.exposed.setdefault(addressed.address, new.received_at)
         return number
+
+
+def _tried(work: Callable[[], Sequence[T]]) -> Sequence[T] | Exception:
+    try:
+        return work()
+    except Deferred as down:
+        return down
 
 
 @dataclass(slots=True)

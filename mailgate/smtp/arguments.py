@@ -1,6 +1,6 @@
 """The arguments of MAIL, RCPT and BDAT, read strictly and in linear time.
 
-The library's parser is that of mail headers: it takes comments, goes down into nested ones until the recursion limit
+aiosmtpd's parser is that of mail headers: it takes comments, goes down into nested ones until the recursion limit
 and needs 0.1 s for a line of 4,000 quotes, on the event loop. An envelope path has none of that (RFC 5321 4.1.2,
 RFC 6531 3.3): ``<local@domain>`` or ``<>``. A local part alone is let through for the intake to refuse.
 

@@ -330,7 +330,7 @@ class Dialogue:
 
     async def _check(self, mail: Transaction, recipient: str) -> None:
         try:
-            mail.addressees.append(await self._shared.look_up(mail, recipient))
+            mail.addressees.append(await self._shared.look_up(mail, recipient, self._wire.patience))
         except (Refused, Deferred) as no:
             reply = self._shared.replies.refusal(no)
             if no.reason in _NOT_THEIRS:
@@ -412,7 +412,7 @@ class Dialogue:
         mail.failed = True
         if last:
             self._mail = None
-        outcomes = await self._shared.judge(mail, came)
+        outcomes = await self._shared.judge(mail, came, self._wire.patience)
         self._tell(outcomes, each=self._lmtp and last)
         self._errors = 0
         self._served = True

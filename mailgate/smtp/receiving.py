@@ -23,6 +23,8 @@ from mailgate.smtp.arguments import MailFrom
 from mailgate.smtp.limits import Hold, Limits
 from mailgate.smtp.wire import PIECE, Wire
 
+Done = Callable[[tuple[Outcome, ...]], None]
+
 
 class Receiver(Protocol):
     """The part of the intake that takes mails."""
@@ -30,8 +32,14 @@ class Receiver(Protocol):
     def receive(self, delivery: Delivery) -> tuple[Outcome, ...]:
         """Judge a mail and keep it; one outcome per addressee, in their order."""
 
+    def begin(self, delivery: Delivery, done: Done) -> None:
+        """Judge a mail and have it kept; ``done`` is told the outcomes afterwards, in any thread."""
+
     def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> tuple[Outcome, ...]:
         """Refuse a mail for its shape."""
+
+    def begin_turning_back(self, envelope: Envelope, reason: Reason, head: bytes, size: int, done: Done) -> None:
+        """The same, and tell ``done`` afterwards."""
 
 
 class FarTooLarge(Exception):
@@ -143,17 +151,47 @@ def settle(
     receiver: Receiver, mail: Transaction, envelope: Envelope, received_at: datetime, max_header_size: int
 ) -> tuple[Outcome, ...]:
     """Hand a whole mail to the intake, or refuse it for its shape. Blocks; never raises."""
-    return _surely(envelope, lambda: _settle(receiver, mail, envelope, received_at, max_header_size))
+
+    def work() -> tuple[Outcome, ...]:
+        raw = mail.take_raw()
+        if reason := _flaw(mail, raw, max_header_size):
+            return receiver.turn_back(envelope, reason, datareader.head_of(raw), mail.size)
+        return receiver.receive(_delivery(mail, envelope, raw, received_at))
+
+    return _surely(envelope, work)
 
 
-def _settle(
-    receiver: Receiver, mail: Transaction, envelope: Envelope, received_at: datetime, max_header_size: int
-) -> tuple[Outcome, ...]:
-    raw = mail.take_raw()
-    reason = mail.dropped or datareader.flaw(raw, max_header_size=max_header_size, chunked=mail.chunked)
-    if reason:
-        return receiver.turn_back(envelope, reason, datareader.head_of(raw), mail.size)
-    return receiver.receive(Delivery(envelope=envelope, raw=raw, received_at=received_at, chunked=mail.chunked))
+def begin_settling(
+    receiver: Receiver,
+    mail: Transaction,
+    envelope: Envelope,
+    received_at: datetime,
+    max_header_size: int,
+    *,
+    done: Done,
+) -> None:
+    """Do the same without waiting for the commit; ``done`` is told afterwards, in any thread."""
+
+    def tell(outcomes: tuple[Outcome, ...]) -> None:
+        done(_surely(envelope, lambda: outcomes))
+
+    try:
+        raw = mail.take_raw()
+        if reason := _flaw(mail, raw, max_header_size):
+            receiver.begin_turning_back(envelope, reason, datareader.head_of(raw), mail.size, tell)
+        else:
+            receiver.begin(_delivery(mail, envelope, raw, received_at), tell)
+    except Exception as bug:  # noqa: BLE001 - a bug of ours is a 4xx, never a bounce
+        events.surprise("settle", bug)
+        done(all_deferred(envelope))
+
+
+def _flaw(mail: Transaction, raw: bytes, max_header_size: int) -> Reason | None:
+    return mail.dropped or datareader.flaw(raw, max_header_size=max_header_size, chunked=mail.chunked)
+
+
+def _delivery(mail: Transaction, envelope: Envelope, raw: bytes, received_at: datetime) -> Delivery:
+    return Delivery(envelope=envelope, raw=raw, received_at=received_at, chunked=mail.chunked)
 
 
 def put_off(receiver: Receiver, mail: Transaction, envelope: Envelope, reason: Reason) -> tuple[Outcome, ...]:

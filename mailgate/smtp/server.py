@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any
 
 from mailgate import events
 from mailgate.domain import trust
 from mailgate.smtp import replies, strangers
 from mailgate.smtp.caller import Caller
+from mailgate.smtp.core import Core
 from mailgate.smtp.limits import InFlight, Limits, Peers
 from mailgate.smtp.listeners import BoundListener
 from mailgate.smtp.replies import Replies
@@ -58,13 +58,13 @@ class Server:
             certificates=Certificates(tls) if tls else None,
             in_flight=InFlight(limits.bytes_in_flight),
             peers=Peers(limits.max_connections_per_peer),
-            pool=ThreadPoolExecutor(limits.threads, thread_name_prefix="mail"),
+            core=Core(limits.threads),
             big_pool=ThreadPoolExecutor(limits.big_threads, thread_name_prefix="big"),
             slow_pool=ThreadPoolExecutor(limits.slow_threads, thread_name_prefix="proof"),
             slow_room=asyncio.Semaphore(limits.slow_threads),
         )
         self._sessions: set[SmtpSession] = set()
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._talking: set[asyncio.Task[None]] = set()
         self._accepting = False
 
     @property
@@ -110,9 +110,8 @@ class Server:
         await asyncio.sleep(0)  # for the transports to let go
         return cut_off
 
-    def _under_way(self) -> set[asyncio.Task[Any]]:
-        talking = {task for session in self._sessions if (task := session.task()) and not task.done()}
-        return talking | self._beginning | self._shared.storing
+    def _under_way(self) -> set[asyncio.Future[None]]:
+        return {*self._talking, *self._shared.storing}
 
     # -- accepting --------------------------------------------------------------------------------------------------
 
@@ -151,21 +150,23 @@ class Server:
         if not caller.count():
             self._say_busy(client, caller)
             return
-        session = SmtpSession(self._shared, caller, self._ended, lmtp=listener.protocol == "lmtp")
+        session = SmtpSession(self._shared, caller, lmtp=listener.protocol == "lmtp")
         self._sessions.add(session)
         events.connection_opened()
         if len(self._sessions) >= self._limits.max_connections:
             self._accept_off()
-        task = asyncio.get_running_loop().create_task(self._begin(session, client))
-        self._beginning.add(task)
-        task.add_done_callback(self._beginning.discard)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(session.run(lambda: loop.connect_accepted_socket(lambda: session, client)))
+        self._talking.add(task)
+        task.add_done_callback(lambda done: self._end(session, client, done))
 
-    async def _begin(self, session: SmtpSession, client: socket.socket) -> None:
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: session, client)
-        except OSError:
-            client.close()
-            self._ended(session)
+    def _end(self, session: SmtpSession, client: socket.socket, task: asyncio.Task[None]) -> None:
+        self._talking.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            client.close()  # it was lost before we could begin
+            if not isinstance(error, OSError):
+                events.surprise("session", error)
+        self._ended(session)
 
     def _ended(self, session: SmtpSession) -> None:
         if session in self._sessions:

@@ -19,8 +19,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -31,7 +32,7 @@ from mailgate.domain.activity import NewMail
 from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.domain.record import RecordRef
 from mailgate.errors import Deferred, Reason
-from mailgate.ports import Kept
+from mailgate.ports import Done, Kept
 from mailgate.store import keeping, uploads
 from mailgate.store.database import Database, is_transient
 from mailgate.store.identifiers import new_id
@@ -54,23 +55,39 @@ TRY_AGAIN = 10.0  # seconds until counts are tried again that the store didn't t
 TRIES = 4
 
 _Result = TypeVar("_Result")
+_Answer = SimpleQueue[Sequence[Kept] | Exception]
 
 
 @dataclass(eq=False, slots=True)
 class _Errand:
-    """One mail, or the entries of one that was not kept, on its way through the writer."""
+    """One mail, or the entries of one that was not kept, on its way through the writer, which tells of it in the end.
 
+    After ``until`` (``time.monotonic``) nobody waits for it any more: it isn't begun.
+    """
+
+    tell: Done[Kept]
+    until: float
     order: Order | None = None
     entries: tuple[LedgerEntry, ...] = ()
-    done: threading.Event = field(default_factory=threading.Event)
-    given_up: bool = False
-    kept: tuple[Kept, ...] = ()
-    error: Exception | None = None
+    done: bool = False
 
     @property
     def size(self) -> int:
         """What it adds to a transaction, in bytes."""
         return self.order.size if self.order is not None else 0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether nobody waits any more."""
+        return time.monotonic() > self.until
+
+    def end(self, found: Sequence[Kept] | Exception) -> None:
+        """Tell what became of it."""
+        self.done = True
+        try:
+            self.tell(found)
+        except Exception as bug:  # noqa: BLE001 - others wait for theirs
+            events.surprise("archive", bug)
 
 
 class Archive:
@@ -97,6 +114,13 @@ class Archive:
                 continue
         raise Deferred(Reason.STORE_DOWN)
 
+    def keep_soon(self, new: NewMail, done: Done[Kept]) -> None:
+        """Keep a mail, and tell ``done`` afterwards. Waits only for what has to be written ahead."""
+        if _ahead(new):
+            done(self._tried(new))
+        else:
+            self._queue(self._errand(done, order=Order.of(new)))
+
     def met(self, record: RecordRef, identity: str, known_as: str | None = None) -> Reason | None:
         """Say whether this mail came to this record before, and was deleted since."""
         with told(self._database), self._database.read() as connection:
@@ -104,10 +128,24 @@ class Archive:
 
     def enter(self, entries: Sequence[LedgerEntry]) -> Sequence[str]:
         """Write ledger rows and return their ids."""
-        named = tuple(replace(entry, id=new_id()) for entry in entries)
+        named = _named(entries)
         if named:
-            self._wait(_Errand(entries=named))
+            answer = _Answer()
+            self._wait(self._errand(answer.put, entries=named), answer)
         return [entry.id for entry in named]
+
+    def enter_soon(self, entries: Sequence[LedgerEntry], done: Done[str]) -> None:
+        """Write ledger rows, and tell ``done`` their ids afterwards."""
+        named = _named(entries)
+        ids = [entry.id for entry in named]
+        if not named:
+            done(ids)
+            return
+
+        def tell(found: Sequence[Kept] | Exception) -> None:
+            done(found if isinstance(found, Exception) else ids)
+
+        self._queue(self._errand(tell, entries=named))
 
     def count(self, *, relay: str, reason: Reason, verdict: Verdict, at: datetime) -> None:
         """Add one to a bounded row; it is written with the next commit."""
@@ -127,25 +165,29 @@ class Archive:
 
     # -- in the threads of those who ask ----------------------------------------------------------------------------
 
-    def _keep(self, new: NewMail) -> tuple[Kept, ...]:
+    def _keep(self, new: NewMail) -> Sequence[Kept]:
         written: dict[str, str] = {}
-        errand = _Errand()
+        errand: _Errand | None = None
+        answer = _Answer()
         try:
             self._write_ahead(new, written)
-            errand.order = Order.of(new, written)
-            return self._wait(errand)
+            errand = self._errand(answer.put, order=Order.of(new, written))
+            return self._wait(errand, answer)
         finally:
             # a big mail that was there already; while its commit is open, an upload can be claimed still
-            if errand.order is None or errand.done.is_set():
+            if errand is None or errand.done:
                 self._discard(written.values())
+
+    def _tried(self, new: NewMail) -> Sequence[Kept] | Exception:
+        try:
+            return self.keep(new)
+        except Deferred as down:
+            return down
 
     def _write_ahead(self, new: NewMail, written: dict[str, str]) -> None:
         """Write what is big, each mail once, and put down the uploads by SHA-256."""
-        mails = [new] if is_kept(new) else []
-        mails += [each for one in new.activities for each in one.attached]
-        big = SMALL if len(mails) > 1 and sum(len(each.raw) for each in mails) > MAX_BYTES else uploads.PIECE
-        for each in mails:
-            if len(each.raw) <= big or each.raw_sha256 in written:
+        for each in _ahead(new):
+            if each.raw_sha256 in written:
                 continue
             with told(self._database):
                 if not uploads.is_there(self._database, bytes.fromhex(each.raw_sha256)):
@@ -158,18 +200,26 @@ class Archive:
             except Deferred as error:
                 events.store_trouble(self._database.kind, error)  # the sweep will find it
 
-    def _wait(self, errand: _Errand) -> tuple[Kept, ...]:
+    def _errand(self, tell: Done[Kept], order: Order | None = None, entries: tuple[LedgerEntry, ...] = ()) -> _Errand:
+        return _Errand(tell=tell, until=time.monotonic() + self._patience, order=order, entries=entries)
+
+    def _queue(self, errand: _Errand) -> None:
         with self._wake:
-            if self._closed:
-                raise Deferred(Reason.STORE_DOWN)
-            self._errands.append(errand)
-            self._wake.notify()
-        if not errand.done.wait(self._patience):
-            errand.given_up = True
-            raise Deferred(Reason.STORE_DOWN)
-        if errand.error is not None:
-            raise errand.error
-        return errand.kept
+            if not self._closed:
+                self._errands.append(errand)
+                self._wake.notify()
+                return
+        errand.end(Deferred(Reason.STORE_DOWN))
+
+    def _wait(self, errand: _Errand, answer: _Answer) -> Sequence[Kept]:
+        self._queue(errand)
+        try:
+            found = answer.get(timeout=self._patience)
+        except Empty:
+            raise Deferred(Reason.STORE_DOWN) from None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     # -- in the writer's thread -------------------------------------------------------------------------------------
 
@@ -198,15 +248,13 @@ class Archive:
         size = 0
         while self._errands and len(batch) < MAX_MAILS and size < MAX_BYTES:
             errand = self._errands.popleft()
-            if errand.given_up:
-                errand.done.set()
-                continue
             size += errand.size
             batch.append(errand)
         counts, self._counts = self._counts, {}
         return batch, counts
 
-    def _commit(self, batch: Sequence[_Errand], counts: dict[Bucket, int]) -> None:
+    def _commit(self, taken: Sequence[_Errand], counts: dict[Bucket, int]) -> None:
+        batch = [errand for errand in taken if not _ended_late(errand)]
         if not batch and not counts:
             return
         try:
@@ -222,15 +270,13 @@ class Archive:
             self._commit((), counts)
 
     def _commit_alone(self, errand: _Errand) -> None:
-        if errand.given_up:
-            errand.done.set()
+        if _ended_late(errand):
             return
         try:
             self._write([errand], {})
         except Exception as error:  # noqa: BLE001 - the same
             self._tell(error)
-            errand.error = error if isinstance(error, Deferred | BytesGone) else Deferred(Reason.STORE_DOWN)
-            errand.done.set()
+            errand.end(error if isinstance(error, Deferred | BytesGone) else Deferred(Reason.STORE_DOWN))
 
     def _write(self, batch: Sequence[_Errand], counts: dict[Bucket, int]) -> None:
         def statements(connection: Connection) -> list[tuple[Kept, ...]]:
@@ -246,8 +292,7 @@ class Archive:
         events.store_state(self._database.kind, up=True)
         results = iter(kept)
         for errand in batch:
-            errand.kept = next(results) if errand.order is not None else ()
-            errand.done.set()
+            errand.end(next(results) if errand.order is not None else ())
 
     def _transact(self, work: Callable[[Connection], _Result]) -> _Result:
         for tried in range(1, TRIES):
@@ -288,3 +333,22 @@ class Archive:
                 uploads.sweep(self._database, datetime.now(UTC))
         except Deferred:
             self._next_sweep = time.monotonic() + SWEEP / 60
+
+
+def _ended_late(errand: _Errand) -> bool:
+    if errand.is_late:
+        errand.end(Deferred(Reason.STORE_DOWN))
+        return True
+    return False
+
+
+def _named(entries: Sequence[LedgerEntry]) -> tuple[LedgerEntry, ...]:
+    return tuple(replace(entry, id=new_id()) for entry in entries)
+
+
+def _ahead(new: NewMail) -> list[NewMail]:
+    """Give the mails of an order whose bytes are written before its transaction."""
+    mails = [new] if is_kept(new) else []
+    mails += [each for one in new.activities for each in one.attached]
+    big = SMALL if len(mails) > 1 and sum(len(each.raw) for each in mails) > MAX_BYTES else uploads.PIECE
+    return [each for each in mails if len(each.raw) > big]

@@ -139,7 +139,7 @@ def test_help_and_version_need_no_settings(bare: Run) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys; from mailgate import cli; cli.run(['--help']); print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for heavy in ("sqlalchemy", "mailgate.app", "pydantic_settings", "aiosmtpd"):
+    for heavy in ("sqlalchemy", "mailgate.app", "pydantic_settings", "mailgate.smtp"):
         assert f"'{heavy}'" not in done.stdout
 
 

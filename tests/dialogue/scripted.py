@@ -10,6 +10,7 @@ from mailgate.domain.mail import Addressee, Delivery, Envelope
 from mailgate.domain.record import AddressState, RecordKind, RecordRef
 from mailgate.domain.trust import Relay, Trust
 from mailgate.errors import Deferred, Reason, Refused
+from mailgate.smtp.receiving import Done
 
 RELAY = Relay(name="mx", networks=(ip_network("127.0.0.1"), ip_network("127.0.0.2"), ip_network("::1")), unix=True)
 STRANGER = "127.0.0.9"
@@ -76,6 +77,12 @@ class ScriptedIntake:
         self.deliveries.append(delivery)
         addressees = delivery.envelope.addressees
         return tuple(_outcome(addressee, said[n if len(said) > 1 else 0], n) for n, addressee in enumerate(addressees))
+
+    def begin(self, delivery: Delivery, done: Done) -> None:
+        done(self.receive(delivery))
+
+    def begin_turning_back(self, envelope: Envelope, reason: Reason, head: bytes, size: int, done: Done) -> None:
+        done(self.turn_back(envelope, reason, head, size))
 
     def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> tuple[Outcome, ...]:
         self.turned_back.append((reason, head, size, datetime.now(UTC)))

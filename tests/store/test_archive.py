@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import permutations
+from queue import SimpleQueue
 from typing import Any
 
 import psycopg
@@ -319,6 +320,47 @@ def test_what_nobody_waits_for_any_more_is_not_begun(
     _until(lambda: count(world, tables.activity) == 1)
     archive.close()  # whatever it would still have begun is done now
     assert count(world, tables.activity) == 1
+
+
+def test_whoever_does_not_wait_is_told_that_it_was_not_begun(
+    make: Callable[..., Archive], world: Database, gate: Gate, pool: ThreadPoolExecutor
+) -> None:
+    archive = make(patience=0.3)
+    gate.open.clear()
+    first = pool.submit(archive.keep, _numbered(0))
+    _until(lambda: not archive._errands and gate.reached.is_set())
+    answers: SimpleQueue[object] = SimpleQueue()
+    archive.keep_soon(_numbered(1), answers.put)
+    archive.enter_soon([LedgerEntry(at=NOW, verdict=Verdict.REFUSED)], answers.put)
+    with pytest.raises(Deferred):
+        first.result()
+    time.sleep(0.2)
+    gate.open.set()
+    for _ in range(2):
+        told = answers.get(timeout=30)
+        assert isinstance(told, Deferred)
+        assert told.reason is Reason.STORE_DOWN
+    archive.close()
+    assert (count(world, tables.activity), count(world, tables.ledger)) == (1, 1)
+    archive.keep_soon(_numbered(2), answers.put)
+    assert isinstance(answers.get(timeout=30), Deferred)
+
+
+def test_a_fault_of_one_who_is_told_is_no_other_mails_fault(
+    make: Callable[..., Archive], world: Database, gate: Gate
+) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    archive = make()
+    gate.open.clear()
+    answers: SimpleQueue[object] = SimpleQueue()
+    for number in range(3):
+        archive.keep_soon(_numbered(number), broken if number == 1 else answers.put)
+    gate.open.set()
+    assert not any(isinstance(answers.get(timeout=30), Exception) for _ in range(2))
+    _until(lambda: count(world, tables.activity) == 3)
+    archive.keep(_numbered(3))
 
 
 def test_counts_wait_until_the_store_takes_them(

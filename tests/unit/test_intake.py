@@ -20,6 +20,12 @@ from tests.worlds import ANNA, CAMPAIGN, CUSTOMER, DOMAIN, EMPTY, NOW, WORLD, ad
 CAME = Envelope(relay=RELAY, sender=ANNA.email, addressees=())
 
 
+@pytest.fixture(params=[False, True], ids=["waiting", "soon"], autouse=True)
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it waits for the commit or is told of it afterwards, an intake says the same."""
+    monkeypatch.setattr(Desk, "soon", request.param)
+
+
 # -- at connect -----------------------------------------------------------------------------------------------------
 
 
@@ -398,7 +404,7 @@ def test_a_mail_refused_for_its_shape_is_in_the_ledger(reason: Reason, soft: boo
     desk = Desk(policy=replace(POLICY, soft_refuse=soft))
     addressee = desk.intake.check_recipient(RELAY, ADDRESS)
     envelope = Envelope(relay=RELAY, sender=ANNA.email, addressees=(addressee,))
-    (outcome,) = desk.intake.turn_back(envelope, reason, MAIL.encode()[:300], 10**9)
+    (outcome,) = desk.turn_back(envelope, reason, MAIL.encode()[:300], 10**9)
     assert outcome.verdict is verdict
     (entry,) = desk.archive.ledger
     assert (entry.verdict, entry.reason, entry.author) == (verdict, reason, ANNA.email)

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from mailgate.domain.trust import NOBODY, Relay
 from mailgate.errors import Reason
 from mailgate.smtp.arguments import MailFrom
 from mailgate.smtp.limits import InFlight, Limits
-from mailgate.smtp.receiving import FarTooLarge, Transaction, settle
+from mailgate.smtp.receiving import Done, FarTooLarge, Transaction, begin_settling, settle
 
 LIMITS = Limits(max_size=100_000, data_seconds=600, data_pace=1000, command_seconds=300)
 TO = Addressee(recipient="a@b", address="a@b", record=RecordRef(RecordKind.LEAD, "1"), state=AddressState.OPEN)
@@ -98,6 +99,12 @@ class Receives:
             raise self.answer
         return self.answer
 
+    def begin(self, delivery: Delivery, done: Done) -> None:
+        done(self.receive(delivery))
+
+    def begin_turning_back(self, envelope: Envelope, reason: Reason, head: bytes, size: int, done: Done) -> None:
+        done(self.turn_back(envelope, reason, head, size))
+
     def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> tuple[Outcome, ...]:
         assert envelope.addressees
         self.turned = (reason, head, size)
@@ -109,18 +116,32 @@ class Receives:
 KEPT = Outcome(recipient="a@b", verdict=Verdict.KEPT)
 
 
-def settled(receives: Receives, raw: bytes, *, chunked: bool = False) -> tuple[Outcome, ...]:
+def begun_and_told(
+    receives: Receives, mail: Transaction, envelope: Envelope, at: datetime, max_header_size: int
+) -> tuple[Outcome, ...]:
+    told: list[tuple[Outcome, ...]] = []
+    begin_settling(receives, mail, envelope, at, max_header_size, done=told.append)
+    (outcomes,) = told
+    return outcomes
+
+
+Way = Callable[[Receives, Transaction, Envelope, datetime, int], tuple[Outcome, ...]]
+BOTH_WAYS = pytest.mark.parametrize("way", [settle, begun_and_told])
+
+
+def settled(way: Way, receives: Receives, raw: bytes, *, chunked: bool = False) -> tuple[Outcome, ...]:
     mail = begun(InFlight(1_000_000))
     mail.chunked = chunked
     mail.add(raw)
     envelope = mail.envelope()
     assert envelope.sender == "a@b"
-    return settle(receives, mail, envelope, datetime.now(UTC), 1000)
+    return way(receives, mail, envelope, datetime.now(UTC), 1000)
 
 
-def test_a_mail_is_handed_over_as_it_came() -> None:
+@BOTH_WAYS
+def test_a_mail_is_handed_over_as_it_came(way: Way) -> None:
     receives = Receives((KEPT, KEPT))
-    assert settled(receives, b"a: b\r\n\r\nx\n", chunked=True) == (KEPT, KEPT)
+    assert settled(way, receives, b"a: b\r\n\r\nx\n", chunked=True) == (KEPT, KEPT)
     assert receives.delivery
     assert receives.delivery.raw == b"a: b\r\n\r\nx\n"
     assert receives.delivery.chunked
@@ -128,15 +149,19 @@ def test_a_mail_is_handed_over_as_it_came() -> None:
     assert receives.turned is None
 
 
-def test_a_flawed_mail_is_turned_back_with_its_head_and_size() -> None:
+@BOTH_WAYS
+def test_a_flawed_mail_is_turned_back_with_its_head_and_size(way: Way) -> None:
     receives = Receives((KEPT, KEPT))
-    settled(receives, b"a: b\r\n\r\nx\n")
+    settled(way, receives, b"a: b\r\n\r\nx\n")
     assert receives.delivery is None
     assert receives.turned == (Reason.BARE_NEWLINE, b"a: b\r\n\r\n", 10)
 
 
 @pytest.mark.parametrize("answer", [RuntimeError("a bug"), TimeoutError(), (), (KEPT,)])
 @pytest.mark.parametrize("raw", [b"", b"\0"])
-def test_whatever_goes_wrong_every_recipient_is_deferred(answer: tuple[Outcome, ...] | Exception, raw: bytes) -> None:
-    outcomes = settled(Receives(answer), raw)
+@BOTH_WAYS
+def test_whatever_goes_wrong_every_recipient_is_deferred(
+    way: Way, answer: tuple[Outcome, ...] | Exception, raw: bytes
+) -> None:
+    outcomes = settled(way, Receives(answer), raw)
     assert [(one.verdict, one.reason) for one in outcomes] == 2 * [(Verdict.DEFERRED, Reason.STORE_DOWN)]
