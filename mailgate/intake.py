@@ -85,6 +85,16 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    """What is read of a header once and asked for often. Without an author, ``no_author`` says why."""
+
+    fields: header.Header
+    author: str | None
+    no_author: Refused | None
+    queue_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Came:
     """How a mail came, or the one that it is attached to; and who wrote it."""
 
@@ -102,6 +112,7 @@ class _Source:
     raw: bytes
     wire: bytes
     fields: header.Header
+    queue_id: str | None  # of its own topmost Received
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +283,7 @@ class Intake:
         try:
             addressed = replace(envelope, addressees=self._explained(recipients, tell))
             delivery = Delivery(envelope=addressed, raw=raw, received_at=self._now())
-            new = self._judge(delivery, header.split(raw), tell)
+            new = self._judge(delivery, _head(raw), tell)
         except (Refused, Deferred) as no:
             if no.reason is Reason.PENDING_SENDER:
                 self._explain_wait(addressed, no.value, tell)
@@ -323,16 +334,16 @@ class Intake:
             raise wrong[0]
         return tuple(found)
 
-    def _judge(self, delivery: Delivery, fields: header.Header, tell: Tell) -> NewMail:
-        envelope = delivery.envelope
+    def _judge(self, delivery: Delivery, head: _Head, tell: Tell) -> NewMail:
+        envelope, fields = delivery.envelope, head.fields
         sender = address.parse_envelope(envelope.sender)
-        automail.check(fields, sender, self.policy.domain)
+        automail.check(fields, sender, head.author or "", self.policy.domain)
         automatic = automail.says_it_is_automatic(fields)
         if automatic:
-            self._check_machine(fields)
+            self._check_machine(head)
         tell("machine mail", "a machine whose mail is taken" if automatic else "no bounce, no loop, no machine")
         try:
-            wrote = author.read_author(fields)
+            wrote = _author_of(head)
             tell("author", wrote)
             said = Authorship(
                 relay=envelope.relay,
@@ -346,16 +357,12 @@ class Intake:
             proof, user = self._recorder(said, tell)
         except Refused as no:
             raise Refused(Reason.MACHINE_MAIL) if automatic else no from None
-        queue_id = identity.queue_id(fields)
-        came = _Came(delivery=delivery, queue_id=queue_id, recorder=user.email, author=wrote, trust=proof)
+        came = _Came(delivery=delivery, queue_id=head.queue_id, recorder=user.email, author=wrote, trust=proof)
         return self._compose(came, fields, tell)
 
-    def _check_machine(self, fields: header.Header) -> None:
+    def _check_machine(self, head: _Head) -> None:
         """Refuse automatic mail at once, unless it names as its author a user who may send such mail."""
-        try:
-            user = self._directory.find_user(author.read_author(fields))
-        except Refused:
-            user = None
+        user = self._directory.find_user(head.author) if head.author else None
         if user is None or not user.accept_automatic:
             raise Refused(Reason.MACHINE_MAIL)
 
@@ -422,7 +429,7 @@ class Intake:
         delivery = came.delivery
         mail = self._reader.read(delivery.raw)
         notes = _newline_notes(delivery.raw) if delivery.chunked else ()
-        source = _Source(raw=delivery.raw, wire=delivery.raw, fields=fields)
+        source = _Source(raw=delivery.raw, wire=delivery.raw, fields=fields, queue_id=came.queue_id)
         new = self._new(came, source, mail, _once_per_record(delivery.envelope), notes)
         alone = forward.forwarded_to(mail, delivery.envelope.addressees, self.policy.domain)
         if alone is None or not mail.documents or not forward.is_readable(mail):
@@ -454,7 +461,8 @@ class Intake:
             wire = forward.as_on_the_wire(raw)
             if header.body_offset(wire) > forward.MAX_HEADER or unreadable == forward.MAX_UNREADABLE:
                 continue
-            source = _Source(raw=raw, wire=wire, fields=header.split(wire))
+            fields = header.split(wire)
+            source = _Source(raw=raw, wire=wire, fields=fields, queue_id=identity.queue_id(fields))
             if not forward.is_mail(source.fields):
                 continue
             mail = self._reader.read(raw)
@@ -477,7 +485,7 @@ class Intake:
         return NewMail(
             raw=source.raw,
             raw_sha256=digest,
-            identity=identity.identity(source.fields, source.wire, identity.queue_id(source.fields), digest),
+            identity=identity.identity(source.fields, source.wire, source.queue_id, digest),
             mail=mail,
             author=came.author,
             recorder=came.recorder,
@@ -499,9 +507,9 @@ class Intake:
         seen = _Seen()
         envelope, size = delivery.envelope, len(delivery.raw)
         try:
-            fields = header.split(delivery.raw)
-            seen = self._seen(fields)
-            new = self._judge(delivery, fields, _silent)
+            head = _head(delivery.raw)
+            seen = self._seen(head)
+            new = self._judge(delivery, head, _silent)
             seen = _Seen(queue_id=new.queue_id, message_id=new.mail.message_id or None, author=new.author)
             return _Judged(envelope=envelope, size=size, seen=seen, new=new)
         except (Refused, Deferred) as no:
@@ -511,7 +519,7 @@ class Intake:
             return _Judged(envelope=envelope, size=size, seen=seen, no=Deferred(Reason.STORE_DOWN))
 
     def _misshapen(self, envelope: Envelope, reason: Reason, head: bytes, size: int) -> _Judged:
-        return self._turned_back(envelope, self._answer(reason), self._seen(header.split(head)), size)
+        return self._turned_back(envelope, self._answer(reason), self._seen(_head(head)), size)
 
     def _turned_back(self, envelope: Envelope, no: Refused | Deferred, seen: _Seen, size: int) -> _Judged:
         """Prepare what the ledger is told of a mail that isn't kept."""
@@ -609,14 +617,11 @@ class Intake:
     def _answer(self, reason: Reason) -> Refused | Deferred:
         return Deferred(reason) if reason in PASSING else self.softened(Refused(reason))
 
-    def _seen(self, fields: header.Header) -> _Seen:
-        try:
-            wrote: str | None = author.read_author(fields)
-            if wrote and routing.is_ours(wrote, self.policy.domain):
-                wrote = routing.masked(wrote)  # a record address is a secret, also where a loop brings it back
-        except Refused:
-            wrote = None
-        return _Seen(queue_id=identity.queue_id(fields), message_id=identity.message_id(fields) or None, author=wrote)
+    def _seen(self, head: _Head) -> _Seen:
+        wrote = head.author
+        if wrote and routing.is_ours(wrote, self.policy.domain):
+            wrote = routing.masked(wrote)  # a record address is a secret, also where a loop brings it back
+        return _Seen(queue_id=head.queue_id, message_id=identity.message_id(head.fields) or None, author=wrote)
 
     def _tell_events(self, judged: _Judged, outcomes: Outcomes) -> None:
         events.mail_finished(
@@ -629,6 +634,23 @@ class Intake:
             size=judged.size,
             at=self._now().timestamp(),
         )
+
+
+def _head(raw: bytes) -> _Head:
+    fields = header.split(raw)
+    wrote: str | None = None
+    no: Refused | None = None
+    try:
+        wrote = author.read_author(fields)
+    except Refused as refused:
+        no = refused
+    return _Head(fields=fields, author=wrote, no_author=no, queue_id=identity.queue_id(fields))
+
+
+def _author_of(head: _Head) -> str:
+    if head.no_author is not None:
+        raise head.no_author
+    return head.author or ""
 
 
 def _verdict(answer: Refused | Deferred) -> Verdict:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailgate.domain.address import same_domain
-from mailgate.domain.author import read_author
 from mailgate.domain.header import Header, unfold, without_comments
 from mailgate.errors import Reason, Refused
 
@@ -28,44 +27,42 @@ _PARAMETER = re.compile(rb';[ \t]*+([^=;" \t]++)[ \t]*+=[ \t]*+(?:"([^"\\]*+(?:\
 @dataclass(frozen=True, slots=True)
 class _Question:
     reason: Reason
-    ask: Callable[[Header, str, str], bool]
+    ask: Callable[[Header, str, str, str], bool]
 
 
-def check(header: Header, sender: str, own_domain: str) -> None:
+def check(header: Header, sender: str, author: str, own_domain: str) -> None:
     """Ask all questions; ``Refused`` with the reason of the first that is answered with yes.
 
-    ``sender`` is the folded envelope sender, "" for the null sender; ``own_domain`` is the folded domain of the
+    ``sender`` is the folded envelope sender, "" for the null sender; ``author`` the one that From names, "" where that
+    can't be read; ``own_domain`` is the folded domain of the
     record addresses.
     """
     for question in QUESTIONS:
-        if question.ask(header, sender, own_domain):
+        if question.ask(header, sender, author, own_domain):
             raise Refused(question.reason)
 
 
-def has_null_sender(_header: Header, sender: str, _own_domain: str) -> bool:
+def has_null_sender(_header: Header, sender: str, _author: str, _own_domain: str) -> bool:
     """Is it a bounce or another notice about a mail? (RFC 5321 4.5.5)."""
     return not sender
 
 
-def went_in_circles(header: Header, _sender: str, _own_domain: str) -> bool:
+def went_in_circles(header: Header, _sender: str, _author: str, _own_domain: str) -> bool:
     """Did it pass more servers than any real way has? (RFC 5321 6.3)."""
     return len(header.values(b"received")) > MAX_RECEIVED
 
 
-def comes_from_a_record(_header: Header, sender: str, own_domain: str) -> bool:
+def comes_from_a_record(_header: Header, sender: str, _author: str, own_domain: str) -> bool:
     """Was it sent by one of our addresses? They only ever receive."""
     return same_domain(sender, own_domain)
 
 
-def is_written_by_a_record(header: Header, _sender: str, own_domain: str) -> bool:
+def is_written_by_a_record(_header: Header, _sender: str, author: str, own_domain: str) -> bool:
     """Is one of our addresses its author? A From field that can't be read is judged elsewhere."""
-    try:
-        return same_domain(read_author(header), own_domain)
-    except Refused:
-        return False
+    return same_domain(author, own_domain)
 
 
-def is_a_report(header: Header, _sender: str, _own_domain: str) -> bool:
+def is_a_report(header: Header, _sender: str, _author: str, _own_domain: str) -> bool:
     """Is the whole mail a delivery report, a receipt or a complaint? (RFC 6522 3)."""
     return any(not REPORTS.isdisjoint(_reported(value[:MAX_TYPE_READ])) for value in header.values(b"content-type"))
 

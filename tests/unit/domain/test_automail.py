@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from mailgate.domain.author import read_author
 from mailgate.domain.automail import MAX_RECEIVED, QUESTIONS, REPORTS, check, says_it_is_automatic
 from mailgate.domain.header import split
 from mailgate.errors import Reason, Refused
@@ -13,8 +14,13 @@ FROM = b"From: anna@legit.test\r\n"
 
 
 def verdict(block: bytes = FROM, sender: str = "anna@legit.test") -> Reason | None:
+    fields = split(block + b"\r\nAuto-Submitted: auto-replied\r\n")
     try:
-        check(split(block + b"\r\nAuto-Submitted: auto-replied\r\n"), sender, OWN)
+        author = read_author(fields)
+    except Refused:
+        author = ""
+    try:
+        check(fields, sender, author, OWN)
     except Refused as refusal:
         return refusal.reason
     return None
