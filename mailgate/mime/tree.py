@@ -43,7 +43,7 @@ _LINE_BREAK = re.compile(rb"\r?\n\Z")
 _TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
 _SHOWN = frozenset({"from", "to", "cc", "date", "subject", "message-id"})
 _ORDINARY_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"quoted-printable"})
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary"})
 # it logs what the mail says; no content of a mail may reach a log
 logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
@@ -54,7 +54,8 @@ _ELSEWHERE = frozenset({"ReceivedHeaderDefect", "CharsetDecodeDefect", "DateHead
 
 @lru_cache(maxsize=64)
 def _dashes(first: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"\n--[" + re.escape(first) + rb"]")
+    # found by their dashes, of which base64 has none; of line breaks it has many
+    return re.compile(rb"-(?<=\n-)-[" + re.escape(first) + rb"]")
 
 
 class TooMuch(ValueError):
@@ -265,7 +266,7 @@ class _Splitter:
         if start < stop and self._raw.startswith(b"--", start):
             yield start
         first = bytes(sorted({boundary[0] for boundary in self._levels}))
-        yield from (found.start() + 1 for found in _dashes(first).finditer(self._raw, start, stop))
+        yield from (found.start() for found in _dashes(first).finditer(self._raw, start + 1, stop))
 
     def _level(self, line: bytes) -> tuple[_Where, bool] | None:
         opens = self._levels.get(line)
@@ -336,8 +337,14 @@ def _is_ordinary(part: Part) -> bool:
 
 
 def _is_base64(octets: bytes) -> bool:
-    letters = octets.translate(None, b"\r\n")
-    return len(letters) % 4 == 0 and bool(_BASE64.fullmatch(letters))
+    """Say whether octets are whole groups of letters (RFC 4648), the last one maybe filled up, and line breaks."""
+    rest = octets.translate(None, _BASE64)
+    padding = rest.translate(None, b"\r\n")
+    letters = len(octets) - len(rest) + len(padding)
+    if padding not in {b"", b"=", b"=="}:
+        return False
+    behind = octets[octets.index(b"=") :] if padding else b""
+    return letters % 4 == 0 and not behind.strip(b"=\r\n")
 
 
 def walk(root: Part) -> list[Part]:

@@ -7,6 +7,7 @@ Raises nothing; linear.
 
 import re
 from binascii import Error, a2b_base64, a2b_qp
+from contextlib import suppress
 from itertools import groupby
 
 from mailgate.mime import text
@@ -40,13 +41,17 @@ def base64(octets: bytes) -> bytes:
     Padding ends it, unless nothing but base64 follows: some programs pad every line.
     """
     end = octets.find(b"=") + 1
+    if not end or not octets[end:].strip(b"=\r\n"):
+        return _unit(octets)
     padded = octets.count(b"=") * PADDED_PART <= max(len(octets), MAX_ODD)  # more would be many tiny parts
-    if end and padded and _LETTERS.fullmatch(octets, end) and octets[end:].strip(b"=\r\n"):
+    if padded and _LETTERS.fullmatch(octets, end):
         return b"".join(map(_unit, _PADDING.split(octets)))
-    return _unit(octets[:end] if end else octets)
+    return _unit(octets[:end])
 
 
 def _unit(octets: bytes) -> bytes:
+    with suppress(Error):  # where all of it is in order, which is seen while it is decoded
+        return a2b_base64(octets)
     letters = octets.translate(None, _NO_BASE64)
     if len(letters) % 4 == 1:
         letters = letters[:-1]  # six bits make no byte

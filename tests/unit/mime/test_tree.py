@@ -1,5 +1,7 @@
 import logging
+import re
 import time
+from itertools import product
 
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 import pytest
@@ -129,3 +131,14 @@ def test_the_parser_logs_nothing_of_a_mail(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.DEBUG):
         tree.defects(parse(b"Subject: secret\r\nContent-Type: image/secret\r\n\r\nx"))
     assert caplog.records == []
+
+
+def test_whole_groups_of_base64_are_told_from_all_else() -> None:
+    pieces = (b"Q", b"QUJD", b"=", b"\r\n", b"\n", b"?")
+    for count in range(7):
+        for chosen in product(pieces, repeat=count):
+            octets = b"".join(chosen)
+            letters = octets.translate(None, b"\r\n")
+            whole = len(letters) % 4 == 0 and re.fullmatch(rb"[A-Za-z0-9+/]*={0,2}", letters)
+            root = parse(b"Content-Transfer-Encoding: base64\r\n\r\n" + octets)
+            assert tree.is_ordinary(root) == bool(whole), octets

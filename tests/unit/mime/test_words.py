@@ -1,9 +1,13 @@
-from binascii import b2a_base64
+import re
+from binascii import a2b_base64, b2a_base64
+from itertools import product
 
 import pytest
 
 from mailgate.mime import words
 from mailgate.mime.text import Decoded
+
+LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 @pytest.mark.parametrize(
@@ -120,3 +124,24 @@ def test_raw_letters_are_in_the_charset_of_the_body_unless_they_are_utf8() -> No
 )
 def test_base64_is_decoded_as_readers_do(encoded: bytes, expected: bytes) -> None:
     assert words.base64(encoded) == expected
+
+
+def slowly(octets: bytes) -> bytes:
+    """Decode with every step written out: letters picked, groups filled up, of a padded text the units apart."""
+    first, _, behind = octets.partition(b"=")
+    only_letters = not behind.translate(None, LETTERS + b"=\r\n")
+    units = re.split(rb"=+[\r\n]*", octets) if behind.translate(None, b"=\r\n") and only_letters else [first]
+    decoded = b""
+    for unit in units:
+        letters = bytes(octet for octet in unit if octet in LETTERS)
+        whole = letters[:-1] if len(letters) % 4 == 1 else letters
+        decoded += a2b_base64(whole + b"=" * (-len(whole) % 4))
+    return decoded
+
+
+def test_base64_of_every_kind_is_decoded_the_same_way_as_step_by_step() -> None:
+    pieces = (b"Q", b"QUI", b"QUJD", b"=", b"==", b"\r\n", b"?")
+    for count in range(6):
+        for chosen in product(pieces, repeat=count):
+            octets = b"".join(chosen)
+            assert words.base64(octets) == slowly(octets), octets
