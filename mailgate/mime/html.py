@@ -54,6 +54,7 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "tr": {"bgcolor", "height"},
     "ul": {"type"},
 }
+_ALLOWED: Mapping[str, Collection[str]] = {name: _ATTRIBUTES.get(name, set()) | _ANY for name in markup.KEPT}
 # none of these takes a url()
 _STYLES = {
     *("color", "background-color", "font", "font-family", "font-size", "font-style", "font-weight", "line-height"),
@@ -64,6 +65,7 @@ _STYLES = {
 }
 _REMOTE = re.compile(r"\s*(?:https?:|ftp:|//|\\\\)", re.IGNORECASE)
 _CID = re.compile(r"\s*cid:(\S{1,1000})\s*", re.IGNORECASE)
+_ADDRESSES = markup.elements("background href poster src srcset xlink:href")
 _REMOTE_IN_SET = re.compile(r"(?:^|,)\s*(?:https?:|ftp:|//)", re.IGNORECASE)
 _LOADED = re.compile(r"stylesheet|icon|preload|prefetch|preconnect", re.IGNORECASE)
 _URL_IN_STYLE = re.compile(r"url\s*\(|image-set|expression|[\\<>{}@]|/\*", re.IGNORECASE)
@@ -131,22 +133,15 @@ def _bounded(source: str, most_marks: int) -> str:
     if len(source) > MAX_HTML:
         start_of_tag = source.rfind("<", MAX_HTML - MAX_VALUE, MAX_HTML)  # the cut may go through it
         source = source[: start_of_tag if start_of_tag >= 0 else MAX_HTML]
+    if source.count("<") + source.count("&") <= most_marks:
+        return source
     beyond = next(islice(_MARK.finditer(source), max(most_marks, 0), None), None)
     return source[: beyond.start()] if beyond else source
 
 
 def _nh3(source: str) -> str | None:
     try:
-        return nh3.clean(
-            source,
-            tags=set(markup.KEPT),
-            clean_content_tags=set(markup.DROPPED),
-            attributes=_ATTRIBUTES,
-            attribute_filter=_filter,
-            filter_style_properties=_STYLES,
-            url_schemes={"http", "https", "mailto", "cid"},
-            url_relative="deny",
-        )
+        return _CLEANER.clean(source)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # noqa: BLE001 - a panic in Rust arrives as a BaseException
@@ -163,6 +158,18 @@ def _filter(_tag: str, attribute: str, value: str) -> str | None:
     if attribute == "style" and _URL_IN_STYLE.search(value):
         return ";".join(rule for rule in value.split(";") if not _URL_IN_STYLE.search(rule))
     return value
+
+
+# made once: it takes as long as a page
+_CLEANER = nh3.Cleaner(
+    tags=set(markup.KEPT),
+    clean_content_tags=set(markup.DROPPED),
+    attributes=_ATTRIBUTES,
+    attribute_filter=_filter,
+    filter_style_properties=_STYLES,
+    url_schemes={"http", "https", "mailto", "cid"},
+    url_relative="deny",
+)
 
 
 def _told(run: Run, content_ids: frozenset[str]) -> Iterator[Token]:
@@ -202,7 +209,9 @@ def _written(token: Token) -> str:
         return _text(token.text)
     if token.closes:
         return f"</{token.name}>"
-    allowed = _ATTRIBUTES.get(token.name, set()) | _ANY
+    if not token.attributes:
+        return f"<{token.name}>"
+    allowed = _ALLOWED[token.name]
     attributes = dict(token.attributes)
     if "hidden" in attributes:
         attributes["style"] = "display:none"
@@ -258,6 +267,8 @@ def _remote(run: Run) -> set[str]:
 
 def _loaded_by(name: str, attributes: Mapping[str, str]) -> Iterator[str]:
     """List what an element names: at most one picture, and a background."""
+    if _ADDRESSES.isdisjoint(attributes):
+        return
     named = ["background"]
     if name in {"img", "input", "source"}:
         named += ["srcset", "src", "href", "xlink:href"]

@@ -14,6 +14,7 @@ from mailgate.mime import text
 
 MAX_LINKS = 500
 MAX_LENGTH = 8000
+BEFORE_MARK = 16  # letters: no more stand in a link before its mark, the "<URL:" of some included
 _ENOUGH = 2 * MAX_LINKS  # different ones in one body; a few may yet turn out to be none, or the same
 
 # letters that stand close before and after an address in writings without spaces, and never unencoded in its host
@@ -26,6 +27,7 @@ _IN_TEXT = re.compile(
     rf"|(?<![A-Za-z0-9\u00c0-\u024f])(?P<free>(?:https?://|mailto:)(?:(?!\]\()[^{_NEVER}])+)",
     re.IGNORECASE,
 )
+_MARK = re.compile(":(?:(?<=[oO]:)|//)")  # in each of them; to look for that first takes a tenth of the time
 _OPENED = re.compile(r"<(?:URL:)?\Z", re.IGNORECASE)
 _LINK = re.compile(r"\s*(?:https?:|mailto:)", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
@@ -55,7 +57,12 @@ def in_text(body: str) -> list[str]:
 
 def placed(body: str) -> Iterator[tuple[int, str]]:
     """Find them with their places."""
-    for found in _IN_TEXT.finditer(body):
+    end = 0
+    while hint := _MARK.search(body, end):
+        found = _IN_TEXT.search(body, max(end, hint.start() - BEFORE_MARK))
+        if found is None:
+            break
+        end = found.end()
         if found["broken"]:
             yield found.start(), re.sub(r"\r?\n", "", found["broken"])
         elif body[found.end() : found.end() + 1] == ">" and _OPENED.search(

@@ -15,9 +15,10 @@ import re
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import unescape
 from types import MappingProxyType
+from typing import NamedTuple
 
 MAX_WRAPPERS = 200
 MAX_CONTAINERS = 100
@@ -95,14 +96,13 @@ _ENDLESS_NUMBER = re.compile(r"&#[0-9]{100,}+;?")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """Text (``name`` empty), or an element that opens or closes. Text and attribute values are unescaped."""
 
     name: str = ""
     text: str = ""
     closes: bool = False
-    attributes: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    attributes: Mapping[str, str] = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,10 @@ def read(html: str) -> Run:
 
 def unescaped(text: str) -> str:
     """Put letters in the place of character references; numbers of 100 digits and more become U+FFFD."""
-    return unescape(_ENDLESS_NUMBER.sub("\ufffd", text))
+    return unescape(_ENDLESS_NUMBER.sub("\ufffd", text)) if "&" in text else text
 
 
-_CLOSING = {name: Token(name, closes=True) for name in KEPT}  # one for all
+_CLOSING = {name: Token(name, closes=True) for name in KEPT | _NAMING}  # one for all
 _BREAK = Token("br")
 _SPACE = Token(text=" ")
 _DASH = Token(text="- ")
@@ -166,7 +166,7 @@ class _Nest:
             self._end_paragraph(name)
             self.out.append(token)
             self._midline = name == "img" or (self._midline and name == "wbr")
-        elif any(self._left[container] for container in _PARTS.get(name, ())):
+        elif self._is_left_out(name):
             self._leave_out(name)
         else:
             self._end_paragraph(name)
@@ -181,10 +181,12 @@ class _Nest:
     def close(self, name: str) -> None:
         if name == "br":
             self.out.append(_BREAK)
-        elif self._left[name]:
+        elif self._left.get(name):
             self._close_left(name)
-        elif any(self._left[container] for container in _PARTS.get(name, ())):
+        elif self._is_left_out(name):
             self._break(name)
+        elif self._open and self._open[-1] == name:
+            self.close_down_to(len(self._open) - 1)
         elif self._at[name] and (name in _THROUGH_FENCES or self._at[name][-1] >= self._nearest(_FENCES)):
             self.close_down_to(self._at[name][-1])
 
@@ -198,6 +200,10 @@ class _Nest:
         for inside in self._left.values():
             while inside and inside[-1] > depth:
                 inside.pop()
+
+    def _is_left_out(self, name: str) -> bool:
+        """Say whether an element is a part of a table or list that is left out."""
+        return bool(self._left) and any(self._left.get(container) for container in _PARTS.get(name, ()))
 
     def _has_room(self, name: str) -> bool:
         if name in _UNBOUNDED:
@@ -242,7 +248,7 @@ class _Nest:
             self.out.append(_SPACE)
 
     def _end_paragraph(self, name: str) -> None:
-        if name in _ENDS_PARAGRAPH:
+        if name in _ENDS_PARAGRAPH and self._at["p"]:
             self._end_open(frozenset({"p"}), _FENCES)
 
     def _nearest(self, names: frozenset[str]) -> int:
@@ -268,6 +274,10 @@ def _raw_tokens(html: str) -> Iterator[Token]:
             continue
         if start > text_from:
             yield Token(text=unescaped(html[text_from:start]))
+        if tag["end"] and (name := tag["name"].lower()) in KEPT:
+            text_from = position = tag.end()
+            yield _token(tag, name)
+            continue
         found, position = _tag(html, tag, endless)
         text_from = position
         yield from found
@@ -291,7 +301,11 @@ def _tag(html: str, tag: re.Match[str], endless: set[str]) -> tuple[Iterable[Tok
 def _element(tag: re.Match[str], name: str) -> Iterable[Token]:
     if name not in KEPT and name not in _NAMING:
         return ()
-    return (Token(name, closes=bool(tag["slash"]), attributes=_NONE if tag["slash"] else _attributes(tag["rest"])),)
+    return (_token(tag, name),)
+
+
+def _token(tag: re.Match[str], name: str) -> Token:
+    return _CLOSING[name] if tag["slash"] else Token(name, attributes=_attributes(tag["rest"]))
 
 
 def _dropped(html: str, tag: re.Match[str], name: str, endless: set[str]) -> tuple[Iterable[Token], int]:

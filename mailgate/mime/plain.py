@@ -31,8 +31,9 @@ _LINES = markup.elements(
 _CELLS = frozenset({"td", "th"})
 _LISTS = frozenset({"ol", "ul"})
 OF_TABLE = markup.elements("table tbody td tfoot th thead tr")
+_OF_THEIR_OWN = markup.elements("blockquote dd pre")  # change how what is inside is written, without a style
 _UNALIGNED = markup.elements("blockquote dl pre")
-_SPACE = re.compile(r"[ \t\r\n\f\u00a0]+")
+_SPACES = re.compile(" {2,}+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u2064\ufeff\uffa0"
 _PADDING = re.compile(rf"[{_INVISIBLE}](?:[\s\u2800]*+[{_INVISIBLE}]){{3,}}+[\s\u2800]*+")
@@ -136,13 +137,14 @@ class _Writer:
     def text(self, text: str) -> None:
         if self._now.silent:
             return
-        text = _PADDING.sub(" ", text)
+        if not text.isascii():
+            text = _PADDING.sub(" ", text)
         if self._now.as_it_stands:
             lines = _EMPTY_LINES.sub("\n\n", text.replace("\r\n", "\n"))
             self._say(self._indented(lines))
             self._words.append(lines)
             return
-        words = _SPACE.sub(" ", text)
+        words = _spaced(text)
         self._words.append(words)
         if words.startswith(" "):
             self._owe(" ")
@@ -199,6 +201,8 @@ class _Writer:
     # -- what an element does to those inside
 
     def _state(self, name: str, attributes: Mapping[str, str]) -> _State:
+        if not attributes and name not in _OF_THEIR_OWN:
+            return self._now
         style = attributes.get("style", "")
         look = styles.look(style, of_table=name in OF_TABLE) if style else styles.PLAIN
         now = self._now
@@ -403,6 +407,13 @@ class _Writer:
             return lines
         self._spare -= cost
         return lines.replace("\n", "\n" + prefix)
+
+
+def _spaced(text: str) -> str:
+    """Put one space for each run of white space; most texts have none that isn't so."""
+    for space in "\t\r\n\f\u00a0":
+        text = text.replace(space, " ")
+    return _SPACES.sub(" ", text) if "  " in text else text
 
 
 def _same_target(shown: str, target: str) -> bool:

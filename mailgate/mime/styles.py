@@ -77,7 +77,7 @@ def hidden_classes(sheets: Iterable[str]) -> frozenset[str]:
 
 def remote(style: str) -> list[str]:
     """List the addresses elsewhere that styles would load."""
-    return _URL.findall(style)
+    return _URL.findall(style) if "(" in style or "@" in style else []
 
 
 def _declarations(style: str) -> Mapping[str, str]:

@@ -1,3 +1,6 @@
+import re
+from itertools import product
+
 import pytest
 
 from mailgate.mime import html, links
@@ -93,3 +96,26 @@ def test_more_than_five_hundred_links_are_cut_and_told() -> None:
     found, more = links.collect(f"https://a.example/{n}" for n in range(501))
     assert (len(found), more) == (500, True)
     assert links.collect(f"https://a.example/{n}" for n in range(500))[1] is False
+
+
+def test_looking_for_a_mark_first_overlooks_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = (
+        "http",
+        "s",
+        "\u017f",
+        "HTTPS",
+        "ma\u0131lto",
+        "MAILTO",
+        ":",
+        "://",
+        "<URL:",
+        "a.example/",
+        " ",
+        "\r\n",
+        ">",
+    )
+    bodies = ["".join(chosen) for count in range(5) for chosen in product(pieces, repeat=count)]
+    found = [list(links.placed(body)) for body in bodies]
+    monkeypatch.setattr(links, "_MARK", re.compile(""))  # everywhere
+    assert found == [list(links.placed(body)) for body in bodies]
+    assert any(found)
