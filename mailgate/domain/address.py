@@ -32,6 +32,11 @@ _QUOTED = re.compile(r'"((?:[ !#-\[\]-~\x80-\U0010ffff]|\\[ -~])*+)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_BACKSLASH = re.compile(r'(["\\])')
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
+# nearly all are so: plain ASCII, nothing quoted, encoded or literal, short enough; only capitals are to be folded
+_USUAL = re.compile(
+    r"(?=[^@]{1,64}+@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++)*+"
+    r"@(?:(?![Xx][Nn]--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.(?=.)|\Z)){1,8}"
+)
 _UPPER_TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 # Invisible, though their category says letter, mark or symbol: joiner, fillers, blank Braille, variation selectors.
@@ -63,6 +68,8 @@ class Mailbox:
 
 def fold(text: str) -> str:
     """Return the one spelling of an address; ``BadInput`` names what is none. Folding again changes nothing."""
+    if len(text) <= MAX_DOMAIN and _USUAL.fullmatch(text):
+        return text.lower()
     return str(Mailbox.parse(text))
 
 

@@ -1,5 +1,7 @@
 """Addresses: one spelling for all spellings of the same one, and nothing else for an address."""
 
+from itertools import product
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -304,3 +306,26 @@ def test_what_is_shown_fits_a_reply(text: str) -> None:
     shown = printable(text)
     assert len(shown) <= 80
     assert all(" " <= char <= "~" for char in shown)
+
+
+def _parsed(text: str) -> str | None:
+    try:
+        return str(Mailbox.parse(text))
+    except BadInput:
+        return None
+
+
+def _folded(text: str) -> str | None:
+    try:
+        return fold(text)
+    except BadInput:
+        return None
+
+
+def test_a_usual_address_is_folded_as_any_other_is() -> None:
+    locals_ = ("a", "A.b", "a..b", ".a", "a+b=c", "ä", "\u212a", '"a"', "a b", LONG_LOCAL, LONG_LOCAL + "a", "", "a@b")
+    labels = ("x", "X1", "a-b", "-a", "a-", "a_b", "xn--mller-kva", "XN--a", "ü", "a" * 63, "a" * 64, "", "[1]", "a\n")
+    hosts = [".".join(chosen) for count in range(4) for chosen in product(labels, repeat=count)]
+    several = [f"{local}@{host}" for local in locals_ for host in hosts if local in {"a", "A.b"} or len(host) < 9]
+    assert [_folded(text) for text in several] == [_parsed(text) for text in several]
+    assert sum(map(bool, map(_parsed, several))) > 1000
