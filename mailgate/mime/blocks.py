@@ -147,7 +147,7 @@ def _goes_on(lines: Sequence[str], n: int, line: str, going_on: Sequence[str]) -
 
 def _label(line: str) -> tuple[str, str] | None:
     """Return what a line is about, and its value."""
-    found = _LABEL.match(line)
+    found = _LABEL.match(line) if ":" in line else None
     if not found:
         return None
     meaning = _MEANINGS.get(normalize("NFC", found[1]).strip().casefold())

@@ -18,6 +18,7 @@ from mailgate.mime.tree import Part
 
 PLAIN = "text/plain"
 HTML = "text/html"
+MAX_HELD = 64 * 1024  # octets of a text whose content is held while the mail is read
 
 
 class Piece(Protocol):
@@ -86,8 +87,13 @@ class Leaf:
 
     @property
     def content(self) -> bytes:
-        """The decoded content, decoded anew each time: a mail's documents together may be large."""
-        return self.part.content()
+        """The decoded content; where it is large, decoded anew each time."""
+        return self.part.content() if self._content is None else self._content
+
+    @cached_property
+    def _content(self) -> bytes | None:
+        """The content of a body, which is asked for several times."""
+        return self.part.content() if self.media in {PLAIN, HTML} and self.part.size <= MAX_HELD else None
 
     @property
     def content_id(self) -> str:

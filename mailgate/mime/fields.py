@@ -57,7 +57,10 @@ class Fields:
 
     def first(self, name: str) -> bytes:
         """Return the unfolded value of the first field of that name, else nothing."""
-        return next((words.unfold(value) for known, value in self.items if known == name), b"")
+        for known, value in self.items:
+            if known == name:
+                return words.unfold(value)
+        return b""
 
     @property
     def large(self) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from mailgate.domain.mail import Fold, FoldKind
 from mailgate.mime import blocks, forwards
-from mailgate.mime.forwards import MAX_SCANNED
+from mailgate.mime.forwards import MAX_SCANNED, Original
 from mailgate.mime.replies import Attributions
 
 MAX_SIGNATURE = 30  # lines below "-- "; companies append long notices
@@ -35,13 +35,16 @@ _MOBILE = re.compile(
 _LINK = re.compile(r"<[^<>]{0,300}>|https?://\S{1,300}")
 
 
-def folds(text: str, subject: str = "") -> tuple[Fold, ...]:
-    """Find quotes and signatures; in order, none within another. ``subject`` tells what Outlook hands on."""
+def read(text: str, subject: str = "") -> tuple[tuple[Fold, ...], Original | None]:
+    """Find quotes and signatures, in order, none within another; and what the text says of a mail that it hands on.
+
+    ``subject`` is that of the mail the text stands in; it tells what Outlook hands on.
+    """
     lines = text[:MAX_SCANNED].split("\n")
     forward = forwards.find(lines, subject)
     seen = _Scan(lines[: forward[0]] if forward else lines, whole=forward is None)
     seen.run()
-    return _placed(seen.found, lines, text)
+    return _placed(seen.found, lines, text), forward[1] if forward else None
 
 
 def _placed(found: Sequence[tuple[FoldKind, int, int | None]], lines: Sequence[str], text: str) -> tuple[Fold, ...]:
@@ -131,7 +134,10 @@ class _Scan:
 
     def _is_mobile(self, n: int) -> bool:
         line = self._lines[n].strip()
-        return len(line) <= MAX_MOBILE * 4 and bool(_MOBILE.fullmatch(_LINK.sub("", line).strip(" *_")))
+        if len(line) > MAX_MOBILE * 4:
+            return False
+        bare = _LINK.sub("", line) if "<" in line or "://" in line else line
+        return bool(_MOBILE.fullmatch(bare.strip(" *_")))
 
     def _end_signature(self, n: int) -> None:
         """Fold the signature that ends before a line, unless it is longer than signatures are."""

@@ -8,7 +8,7 @@ told by its block, which begins with the subject. Outlook 2019 for the Mac has t
 than sender and date. What stands below the mark of a reply is history, and no forward of
 this mail.
 
-Looks at the first 256 thousand letters; linear; raises nothing.
+Takes lines, of the first ``MAX_SCANNED`` letters; linear; raises nothing.
 """
 
 import re
@@ -39,17 +39,12 @@ class Original:
     subject: str
 
 
-def inline(text: str, subject: str = "") -> Original | None:
+def find(lines: Sequence[str], subject: str) -> tuple[int, Original] | None:
     """Find the first block of a forwarded mail; ``None`` where nothing was forwarded inline.
 
-    ``subject`` is that of the mail the text stands in.
+    Return the line where the forward begins, its mark or block, and what is said of the original. ``subject`` is that
+    of the mail the text stands in.
     """
-    found = find(text[:MAX_SCANNED].split("\n"), subject)
-    return found[1] if found else None
-
-
-def find(lines: Sequence[str], subject: str) -> tuple[int, Original] | None:
-    """Return the line where the forward begins, its mark or block, and what is said of the original."""
     forwards = bool(_FORWARD.match(subject))
     attributions = Attributions(lines)
     for n, line in enumerate(lines):

@@ -12,12 +12,14 @@ Raises nothing. Linear; at most ``MAX_BYTES`` of a value and ``MAX_PARAMETERS`` 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from mailgate.mime import text, words
 
 MAX_BYTES = 64 * 1024
 MAX_PARAMETERS = 1000
+MAX_KNOWN = 200  # bytes of a value that is remembered
 
 _HEAD = re.compile(rb'\s*+([^\s;",=]*+)(?!\s*+=)')
 # a parameter that surely starts: well known, in quotes, or a piece of one
@@ -50,11 +52,14 @@ class Value:
 
     def token(self, name: str) -> str:
         """Return a parameter that is a token, such as charset; "" where it is missing."""
-        token = _TOKEN.match(text.line(self.parameter(name)).strip())
+        said = self.parameter(name)
+        token = _TOKEN.match(text.line(said).strip()) if said else None
         return token[0] if token else ""
 
     def parameter(self, name: str) -> str:
         """Return a parameter as text, by the winner's rule; "" where it is missing."""
+        if not self.octets:
+            return ""
         extended = self.octets.get(f"{name}*")
         if extended is not None:
             return _extended(extended)
@@ -69,6 +74,10 @@ class Value:
 def parse(raw: bytes) -> Value:
     """Read a value with parameters."""
     raw = words.unfold(raw[:MAX_BYTES])
+    return _known(raw) if len(raw) <= MAX_KNOWN else _parse(raw)
+
+
+def _parse(raw: bytes) -> Value:
     head = _HEAD.match(raw)
     octets: dict[str, bytes] = {}
     ambiguous = False
@@ -80,6 +89,9 @@ def parse(raw: bytes) -> Value:
         octets[name] = octets.get(name) or said
     value = head[1].decode("latin-1").lower() if head else ""
     return Value(value, octets, ambiguous)
+
+
+_known = lru_cache(maxsize=500)(_parse)  # a mail is asked several times, and mails say the same again and again
 
 
 def _unquoted(value: bytes) -> bytes:

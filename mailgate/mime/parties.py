@@ -32,6 +32,12 @@ _PIECE = re.compile(
     + rb'|"((?:[^"\\]|\\.)*+)"|<[^<>@]*+(?=<)|<([^<>]*+)>?|\[[^][<>(),;"\\\s]{1,99}\]|[^",;:<>()\\=[]+|\\.|.',
     re.DOTALL,
 )
+# a mailbox as programs write nearly all: nothing in it has a second meaning, is quoted oddly or commented
+_WORDS = rb'[^]"(),:;<=>@[\\\x00-\x1f\x7f-\xff]|=\?[A-Za-z0-9-]{1,40}\?[BbQq]\?[A-Za-z0-9+/=_.!*-]*+\?='
+_QUOTED = rb'"([^"=\\\x00-\x1f\x7f-\xff]*+)"'
+_ADDRESS = rb"[\w.+-]++@[\w.-]++"
+_USUAL = re.compile(rb"(?:(?:%b|((?:%b)*+)) *+<(%b)>|(%b)) *+(?:, *+|\Z)" % (_QUOTED, _WORDS, _ADDRESS, _ADDRESS))
+MAX_USUAL = 4096  # bytes of a field that is read so
 _BRACKET = re.compile(words.WORD + rb'|\\.|["()]', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _SEPARATOR = re.compile(rb"[,;]")
@@ -51,7 +57,7 @@ def read(fields: Fields) -> tuple[tuple[Party, ...], bool]:
             continue
         whole = words.unfold(value)
         read = whole if len(whole) <= room else whole[:room].rpartition(b",")[0]
-        for party in _parties(header, read, charset):
+        for party in _usual(header, read, charset) or _parties(header, read, charset):
             if seen == MAX_PARTIES:
                 return tuple(found), True
             seen += 1
@@ -61,6 +67,25 @@ def read(fields: Fields) -> tuple[tuple[Party, ...], bool]:
             return tuple(found), True
         room -= len(whole)
     return tuple(found), False
+
+
+def _usual(header: str, value: bytes, charset: str) -> list[Party]:
+    """Read a field that is a list of usual mailboxes, as ``_parties`` does; nothing where it is any other."""
+    found: list[Party] = []
+    position = 0
+    while position < len(value) <= MAX_USUAL:
+        mailbox = _USUAL.match(value, position)
+        if mailbox is None:
+            return []
+        quoted, phrase, angle, bare = mailbox.groups()
+        try:
+            email = address.fold((angle or bare).decode("ascii"))
+        except BadInput:
+            return []
+        name = words.decode((quoted or phrase or b"").strip(), charset).text
+        found.append(Party(header, email, text.line(name, MAX_NAME)))
+        position = mailbox.end()
+    return found
 
 
 @dataclass(slots=True)

@@ -23,7 +23,6 @@ from mailgate.mime import (
     fields,
     flowed,
     folding,
-    forwards,
     html,
     links,
     notes,
@@ -38,6 +37,7 @@ from mailgate.mime import (
 )
 from mailgate.mime.bodies import HTML, Bodies, Piece
 from mailgate.mime.fields import Fields
+from mailgate.mime.forwards import Original
 from mailgate.mime.names import Names
 from mailgate.mime.notes import Notes
 from mailgate.mime.tree import Part
@@ -173,13 +173,15 @@ def _body(mail: Mail, root: Part, said: Notes) -> Mail:
     cids = frozenset(cid for body in shown.values() for cid in body.cids)
     documents = _documents(chosen.documents, cids, said)
     whole = "\n\n".join(body.text for body in as_text if body.text)
-    _note_forward(whole, mail.subject, said)
+    folds, original = folding.read(whole, mail.subject)
+    if original:
+        _note_forward(original, said)
     _note_structure(root, kinds, said)
     return replace(
         mail,
         text=whole,
         html=_joined(as_html),
-        folds=folding.folds(whole, mail.subject),
+        folds=folds,
         documents=documents,
         links=found,
         notes=said.done(),
@@ -311,10 +313,7 @@ def _note_hint(hint: sniffing.Hint, media: str, name: str, said: Notes) -> None:
         said.add_each(notes.TYPE_MISMATCH, f"{name} {declared}, and is {hint.is_really}.")
 
 
-def _note_forward(whole: str, subject: str, said: Notes) -> None:
-    original = forwards.inline(whole, subject)
-    if original is None:
-        return
+def _note_forward(original: Original, said: Notes) -> None:
     told = (
         ("From", original.sender),
         ("To", original.to),

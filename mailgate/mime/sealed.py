@@ -29,6 +29,7 @@ _ENCRYPTED_HTML = re.compile(
     rb"(?:\s|<[^<>]{0,100}>|[A-Za-z]{1,20}: [^<>\r\n]{0,200}){0,40}[A-Za-z0-9+/]{16}",
     re.MULTILINE,
 )
+_MARK = b"-----BEGIN PGP "  # in each of these texts
 _ARMOURED = (".asc", ".gpg", ".pgp")
 
 
@@ -54,10 +55,16 @@ def _holds_encrypted(bodies: Bodies) -> bool:
     ):
         return True
     shown = {id(piece): piece for piece in (*bodies.text, *bodies.html)}.values()
-    return any((_ENCRYPTED_TEXT if one.media == PLAIN else _ENCRYPTED_HTML).search(one.content) for one in shown)
+    return any(map(_is_encrypted, shown))
+
+
+def _is_encrypted(piece: Piece) -> bool:
+    content = piece.content
+    pattern = _ENCRYPTED_TEXT if piece.media == PLAIN else _ENCRYPTED_HTML
+    return _MARK in content and pattern.search(content) is not None
 
 
 def _is_signed_text(piece: Piece) -> bool:
     content = piece.content
-    begin = _SIGNED_TEXT.search(content)
+    begin = _SIGNED_TEXT.search(content) if _MARK in content else None
     return bool(begin and _SIGNATURE.search(content, begin.end()))

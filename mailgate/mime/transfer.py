@@ -22,7 +22,7 @@ _BEGIN = re.compile(rb"^begin [0-7]{3,4} ?([^\r\n]*)\r?\n", re.MULTILINE)
 
 def decode(octets: bytes, encoding: bytes) -> bytes:
     """Decode content by the value of its Content-Transfer-Encoding."""
-    token = _TOKEN.search(_COMMENT.sub(b" ", encoding))
+    token = _TOKEN.search(_COMMENT.sub(b" ", encoding) if b"(" in encoding else encoding)
     name = token[0].lower() if token else b""
     if name == b"base64":
         return octets if _PLAIN_TEXT.match(octets) else _base64(octets)

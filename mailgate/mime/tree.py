@@ -122,6 +122,11 @@ class Part(Message):
         """The content of a leaf as it stands in the mail."""
         return self._raw[self.start : self._end]
 
+    @property
+    def size(self) -> int:
+        """The number of these octets."""
+        return self._end - self.start
+
     def end(self, before: int) -> None:
         """End the content before a delimiter, whose line break is not of the content."""
         broken = _LINE_BREAK.search(self._raw, max(self.start, before - 2), before)
@@ -134,7 +139,7 @@ class Part(Message):
     @property
     def _payload(self) -> "list[Part] | str":
         """Answer the standard library."""
-        if not self.parts and self._end - self.start > MAX_SHOWN:
+        if not self.parts and self.size > MAX_SHOWN:
             return ""
         return self.parts or self.octets.decode("ascii", "surrogateescape")
 

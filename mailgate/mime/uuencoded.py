@@ -30,6 +30,8 @@ _Block = tuple[bytes, int]
 
 def split(octets: bytes, most: int = MAX_FILES) -> tuple[bytes, tuple[File, ...]]:
     """Take at most so many files out of a text: what is left, and the files in their order."""
+    if b"begin" not in octets:
+        return octets, ()
     kept: list[bytes] = []
     files: list[File] = []
     done = at = 0

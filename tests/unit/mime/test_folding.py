@@ -70,7 +70,7 @@ MOBILE = [
 
 
 def folded(text: str, subject: str = "") -> list[tuple[FoldKind, str]]:
-    return [(fold.kind, text[fold.start : fold.end]) for fold in folding.folds(text, subject)]
+    return [(fold.kind, text[fold.start : fold.end]) for fold in folding.read(text, subject)[0]]
 
 
 def quotes(*texts: str) -> list[tuple[FoldKind, str]]:
@@ -191,7 +191,7 @@ LINES = st.sampled_from(
 
 @given(st.lists(LINES | st.text(max_size=20), max_size=40).map("\n".join), st.sampled_from(["", "WG: x", "Re: x"]))
 def test_folds_lie_in_order_within_the_text_and_hold_whole_lines(text: str, subject: str) -> None:
-    found = folding.folds(text, subject)
+    found = folding.read(text, subject)[0]
     ends = [0, *(fold.end for fold in found)]
     for before, fold in zip(ends, found, strict=False):
         assert before <= fold.start < fold.end <= len(text)
@@ -210,7 +210,7 @@ def test_the_words_of_the_writer_between_quotes_are_never_folded(
     quote = re.sub("^", "> ", quoted, flags=re.MULTILINE)
     text = f"{above}\n\n{WROTE[wrote]}\n{quote}\n\n{below}\n"
     rest = text
-    for fold in reversed(folding.folds(text)):
+    for fold in reversed(folding.read(text)[0]):
         rest = rest[: fold.start] + rest[fold.end :]
     assert rest.split() == [*above.split(), *below.split()]
 
@@ -255,5 +255,5 @@ def test_the_words_of_the_writer_between_quotes_are_never_folded(
 def test_a_megabyte_of_anything_takes_little_time(unit: str) -> None:
     text = "words\n" + unit * (1_000_000 // len(unit))
     started = time.perf_counter()
-    folding.folds(text)
+    folding.read(text)
     assert time.perf_counter() - started < 10

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailgate.mime import forwards
+from mailgate.mime import folding
 from mailgate.mime.forwards import Original
 
 KURT = "Kurt Kunde <kurt@kunde.example>"
@@ -188,10 +188,14 @@ FORWARDS = [pytest.param(*added, id=name) for name, added in ADDED.items()]
 NAMELESS = ("Outlook",)  # writes the same above an answer
 
 
+def inline(text: str, subject: str = "") -> Original | None:
+    return folding.read(text, subject)[1]
+
+
 @pytest.mark.parametrize("above", ["", NEWS])
 @pytest.mark.parametrize(("subject", "added", "date"), FORWARDS)
 def test_a_forward_is_known_by_what_each_program_writes(subject: str, added: str, date: str, above: str) -> None:
-    assert forwards.inline(above + added + BODY, subject) == Original(KURT, ANNA, date, "Plan")
+    assert inline(above + added + BODY, subject) == Original(KURT, ANNA, date, "Plan")
 
 
 @pytest.mark.parametrize(
@@ -205,27 +209,27 @@ def test_a_forward_is_known_by_what_each_program_writes(subject: str, added: str
 )
 def test_outlook_2019_for_the_mac_says_less_of_what_it_hands_on(line: str) -> None:
     text = f"{NEWS}{line}\n\n    Guten Tag,\n\n    Kurt\n"
-    found = forwards.inline(text, "FW: Plan")
+    found = inline(text, "FW: Plan")
     assert found is not None
     assert (found.date, found.to, found.subject) == ("20/11/2026, 10:00", "", "")
     assert re.fullmatch(r"\W+Kurt Kunde\W+ <kurt@kunde\.example>", found.sender)
-    assert forwards.inline(text, "RE: Plan") is None
+    assert inline(text, "RE: Plan") is None
 
 
 @pytest.mark.parametrize("name", [name for name in ADDED if not any(program in name for program in NAMELESS)])
 def test_a_mark_that_only_forwards_have_needs_no_subject(name: str) -> None:
-    assert forwards.inline(NEWS + ADDED[name][1] + BODY) is not None
+    assert inline(NEWS + ADDED[name][1] + BODY) is not None
 
 
 @pytest.mark.parametrize("name", [name for name in ADDED if any(program in name for program in NAMELESS)])
 @pytest.mark.parametrize("subject", ["", "Plan", "RE: Plan", "AW: WG: Plan", "R: I: Plan", "Inhalt: Plan", "Tri: x"])
 def test_the_same_block_below_an_answer_is_no_forward(name: str, subject: str) -> None:
-    assert forwards.inline(NEWS + ADDED[name][1] + BODY, subject) is None
+    assert inline(NEWS + ADDED[name][1] + BODY, subject) is None
 
 
 def test_the_mark_of_thunderbird_of_old_is_no_forward_where_telephones_write_it_below_answers() -> None:
     block = f"-------- Original Message --------\nFrom: {KURT}\nSent: November 20, 2026\nTo: {ANNA}\nSubject: Plan"
-    assert forwards.inline(NEWS + block + BODY, "Re: Plan") is None
+    assert inline(NEWS + block + BODY, "Re: Plan") is None
 
 
 @pytest.mark.parametrize(
@@ -241,7 +245,7 @@ def test_the_mark_of_thunderbird_of_old_is_no_forward_where_telephones_write_it_
 def test_a_forward_within_the_history_of_an_answer_is_none_of_this_mail(
     above: str, _subject: str, added: str, _date: str
 ) -> None:
-    assert forwards.inline(above + added + BODY, "Re: Fwd: Plan") is None
+    assert inline(above + added + BODY, "Re: Fwd: Plan") is None
 
 
 @pytest.mark.parametrize(
@@ -270,7 +274,7 @@ def test_a_forward_within_the_history_of_an_answer_is_none_of_this_mail(
     ],
 )
 def test_a_block_is_read_as_it_comes(text: str, expected: Original | None) -> None:
-    assert forwards.inline(text, "[list] FW: x") == expected
+    assert inline(text, "[list] FW: x") == expected
 
 
 LINES = st.sampled_from([line for _, added, _ in ADDED.values() for line in added.split("\n")] + ["", "words", "> "])
@@ -278,7 +282,7 @@ LINES = st.sampled_from([line for _, added, _ in ADDED.values() for line in adde
 
 @given(st.lists(LINES | st.text(max_size=20), max_size=30).map("\n".join), st.sampled_from(["", "WG: x", "Re: x"]))
 def test_what_is_told_of_the_original_stands_in_the_text(text: str, subject: str) -> None:
-    found = forwards.inline(text, subject)
+    found = inline(text, subject)
     told = [found.sender, found.to, found.date, found.subject] if found else []
     for word in " ".join(told).split():
         assert word.strip("<>") in text
@@ -311,5 +315,5 @@ def test_what_is_told_of_the_original_stands_in_the_text(text: str, subject: str
 def test_a_megabyte_of_anything_takes_little_time(unit: str) -> None:
     started = time.perf_counter()
     for above in ("", "From: a\nSubject: b\nTo: "):
-        forwards.inline(above + unit * (1_000_000 // len(unit)), "FW: x")
+        inline(above + unit * (1_000_000 // len(unit)), "FW: x")
     assert time.perf_counter() - started < 10

@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 
 from mailgate.domain.mail import Party
@@ -132,3 +134,35 @@ def test_the_repeated_ones_count_and_nothing_is_cut_in_two() -> None:
     named = b'To: "%b" <u@a.example>, anna@firma.example\r\n' % (b"x" * (parties.MAX_BYTES - 30))
     read, more = parties.read(fields.split(named + b"Cc: c@a.example\r\n\r\n"))
     assert ([party.email for party in read], more) == (["u@a.example"], True)
+
+
+PIECES = (
+    *(
+        "Anna Muster",
+        " <a@a.example>",
+        "b@b.example",
+        "<A.B@EXAMPLE.com>",
+        "x-y_z@a-b.example",
+        "a@-b.example",
+        "O'Neil",
+    ),
+    *(
+        "=?utf-8?q?J=C3=BCrg?=",
+        "=?utf-8?q?J_<x@y.example>,=20?=",
+        "=?utf-8?q?",
+        "?=",
+        "=?iso-8859-1?b?/A==?=",
+        "=",
+        "?",
+    ),
+    *('"Muster, Anna"', '""', '"', '"a (b) c"', "(c)", "\\", "]", "<", ">", "@", ":", ";", ",", ", ", " ", "\t", "ü"),
+)
+
+
+def test_usual_mailboxes_are_read_as_odd_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = Random(6)
+    values = ["".join(chance.choices(PIECES, k=chance.randrange(1, 8))) for _ in range(20_000)]
+    heads = [fields.split(f"{chance.choice(('From', 'To'))}: {value}\r\n\r\n".encode()) for value in values]
+    read = [parties.read(head) for head in heads]
+    monkeypatch.setattr(parties, "MAX_USUAL", 0)
+    assert read == [parties.read(head) for head in heads]
