@@ -59,6 +59,7 @@ _ORIGINAL = re.compile(
     rf"|message original|messaggio originale) ?{_DASHES}"
 )
 _MARKS_END = (":", "-", "_", "\u2013")
+_SIGN = re.compile("[-_:\u2013]")
 _RULE = re.compile(r"_{10,}|-{10,}")
 
 
@@ -84,6 +85,11 @@ class Block:
 def unquoted(line: str) -> str:
     """Return a line without its quote marks."""
     return _QUOTES.sub("", line, count=1) if ">" in line[:4] else line
+
+
+def may_be(line: str) -> bool:
+    """Say whether a line may be a mark, a rule or the begin of a block: each has one of these signs."""
+    return _SIGN.search(line) is not None
 
 
 def mark(line: str) -> Mark | None:

@@ -10,7 +10,6 @@ No recursion; linear in the number of parts.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Protocol
 
 from mailgate.mime import params, words
@@ -59,41 +58,43 @@ class File:
         return self.charset if name == "charset" else ""
 
 
-@dataclass(frozen=True)
 class Leaf:
     """A part without parts, with its type, disposition and name as they were declared."""
 
-    part: Part
-    media: str
+    __slots__ = ("_content", "_name", "disposition", "media", "part")
 
-    @cached_property
-    def disposition(self) -> params.Value:
-        """Content-Disposition with its parameters."""
-        return params.parse(self.part.fields.first("content-disposition"))
+    def __init__(self, part: Part, media: str) -> None:
+        self.part = part
+        self.media = media
+        self.disposition = params.parse(part.fields.first("content-disposition"))
+        self._name: str | None = None
+        self._content: bytes | None = None
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The declared file name, not made safe; the disposition's wins over the type's.
 
         Programs that take one parameter for the other name their files nowhere else.
         """
-        disposition, declared = self.disposition, self.part.type
-        return (
-            disposition.parameter("filename")
-            or declared.parameter("name")
-            or declared.parameter("filename")
-            or disposition.parameter("name")
-        )
+        if self._name is None:
+            disposition, declared = self.disposition, self.part.type
+            self._name = (
+                disposition.parameter("filename")
+                or declared.parameter("name")
+                or declared.parameter("filename")
+                or disposition.parameter("name")
+            )
+        return self._name
 
     @property
     def content(self) -> bytes:
-        """The decoded content; where it is large, decoded anew each time."""
-        return self.part.content() if self._content is None else self._content
-
-    @cached_property
-    def _content(self) -> bytes | None:
-        """The content of a body, which is asked for several times."""
-        return self.part.content() if self.media in {PLAIN, HTML} and self.part.size <= MAX_HELD else None
+        """The decoded content; decoded anew each time unless it is a short body, which is asked for several times."""
+        if self._content is not None:
+            return self._content
+        content = self.part.content()
+        if self.media in {PLAIN, HTML} and self.part.size <= MAX_HELD:
+            self._content = content
+        return content
 
     @property
     def content_id(self) -> str:

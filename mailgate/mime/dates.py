@@ -11,7 +11,7 @@ Returns ``None`` for what can't be read; raises nothing. At most ``MAX_BYTES`` a
 
 import re
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
 from mailparser.dates import parse_mail_date  # type: ignore[import-untyped]  # it ships no types
@@ -36,6 +36,11 @@ _NAMED = (
     " AEST=+1000 AEDT=+1100 NZST=+1200 NZDT=+1300"
 )
 _ZONES = dict(pair.split("=") for pair in _NAMED.split())
+_NUMBER = {month.encode(): n for n, month in enumerate(_MONTHS, start=1)}
+_PLAIN = re.compile(
+    rb"(?:[A-Z][a-z]{2}, )?(\d{1,2}) (%b) ([12]\d{3}) (\d\d):(\d\d):(\d\d) ([+-])([01]\d)([0-5]\d)(?: \([A-Z]{3,5}\))?"
+    % b"|".join(_NUMBER)
+)
 _TIME = re.compile(
     r"(?<![\d:])T?(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?(?:[.,]\d{1,9})?(?:\s*([AaPp])\.?[Mm]\b\.?)?"
     r"(?:\s*(?:(?:GMT|UTC?)?([+-]\d{1,2}):?(\d{2})?(?!\d)|[+-]\d{5,}+|([A-Za-z]{3,4})\b))?"
@@ -47,6 +52,24 @@ _DAY_FIRST = re.compile(r"(?<!\d)(\d{1,2})([-./])(\d{1,2})\2(\d{4})(?!\d)")
 
 def sent(value: bytes) -> datetime | None:
     """Read an unfolded Date field, in UTC."""
+    return _plainly(value) or _oddly(value)
+
+
+def _plainly(value: bytes) -> datetime | None:
+    """Read a date that is in the usual form by the letter, as nearly all are."""
+    found = _PLAIN.fullmatch(value)
+    if found is None:
+        return None
+    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    ahead = timedelta(hours=int(hours), minutes=int(minutes))
+    with suppress(ValueError, OverflowError):
+        zone = timezone(-ahead if sign == b"-" else ahead)
+        moment = datetime(int(year), _NUMBER[month], int(day), int(hour), int(minute), int(second), tzinfo=zone)
+        return moment.astimezone(UTC)
+    return None
+
+
+def _oddly(value: bytes) -> datetime | None:
     told = words.decode(value[:MAX_BYTES]).text
     usual = _usual(told)
     found = parse_mail_date(usual).value

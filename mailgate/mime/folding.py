@@ -116,9 +116,12 @@ class _Scan:
 
     def _begins_history(self, n: int) -> bool:
         line = self._lines[n]
-        if blocks.mark(line) is blocks.Mark.ORIGINAL or blocks.is_rule(line):
-            return blocks.below(self._lines, n + 1) is not None
-        return blocks.at(self._lines, n) is not None or self._attributions.at(n) is not None
+        if blocks.may_be(line):
+            if blocks.mark(line) is blocks.Mark.ORIGINAL or blocks.is_rule(line):
+                return blocks.below(self._lines, n + 1) is not None
+            if blocks.at(self._lines, n) is not None:
+                return True
+        return self._attributions.at(n) is not None
 
     def _line(self, n: int) -> int:
         """Pass a line that is no history."""

@@ -51,7 +51,8 @@ def find(lines: Sequence[str], subject: str) -> tuple[int, Original] | None:
         if not line.strip():
             continue
         quoted = line.startswith(">")
-        mark = blocks.mark(line)
+        may_be = blocks.may_be(line)
+        mark = blocks.mark(line) if may_be else None
         if mark and (not quoted or _is_apple(line)):
             block = blocks.below(lines, n + 1)
             if block and (mark is Mark.FORWARDED or forwards or _is_thunderbird(line, block)):
@@ -59,7 +60,7 @@ def find(lines: Sequence[str], subject: str) -> tuple[int, Original] | None:
             if block:
                 return None
         elif not quoted:
-            block = blocks.at(lines, n)
+            block = blocks.at(lines, n) if may_be else None
             if block:
                 return (n, _original(block)) if forwards else None
             if attributions.at(n):

@@ -208,5 +208,7 @@ def _list_long(found: Bodies) -> None:
 
 def _end(octets: bytes, most_marks: int) -> int:
     """Return where the first mark stands that is one too many, or else the end; in UTF-7 none can be seen."""
+    if octets.count(b"<") + octets.count(b"&") <= most_marks:
+        return len(octets)
     beyond = next(islice(_MARK.finditer(octets), most_marks, None), None)
     return beyond.start() if beyond else len(octets)

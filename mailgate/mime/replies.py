@@ -34,7 +34,7 @@ class Attributions:
 
     def at(self, start: int) -> int | None:
         """Return the line after the attribution that begins in a line; ``None`` where none does."""
-        if not _BEGINS.match(self._lines[start]):
+        if self._none or not _BEGINS.match(self._lines[start]):
             return None
         found = self._window(start)
         if found is None or self._left <= 0 or not _STAMP.search(found[1]):

@@ -25,6 +25,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailgate.mime import guessing, japanese
 
@@ -174,8 +175,11 @@ def western(octets: bytes) -> str:
 def _codec(label: str | None) -> str | None:
     """Name the codec that a label means; ``None`` for no label and for one that names no charset."""
     wanted = (label or "").strip(" \t\"'").lower()
-    if not _LABEL.fullmatch(wanted):
-        return None
+    return _named(wanted) if _LABEL.fullmatch(wanted) else None
+
+
+@lru_cache(maxsize=200)
+def _named(wanted: str) -> str | None:
     for meant in (_MEANT.get(wanted, wanted), _meant(wanted.removeprefix("x-"))):
         codec = _known(meant)
         if codec:

@@ -1,4 +1,6 @@
+import re
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
@@ -57,3 +59,27 @@ MORNING = datetime(2026, 11, 16, 8, 30, tzinfo=UTC)
 )
 def test_a_date_is_read_in_utc_or_not_at_all(value: bytes, expected: datetime | None) -> None:
     assert dates.sent(value) == expected
+
+
+def test_a_date_in_the_usual_form_is_read_as_one_in_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = ("Sun, 1 Nov", "Mon, 01 Jan", "31 Dec", "29 Feb", "Abc, 30 Feb", "0 Mar", "32 May", "Sun,1 Jun", "1 Foo")
+    years = ("2026", "1970", "1000", "2999", "0001", "9999", "26")
+    times = ("10:00:00", "23:59:59", "23:59:60", "24:00:00", "00:00:00", "9:00:00", "10:60:00", "10:00")
+    zones = (
+        "+0100",
+        "-0330",
+        "+0000",
+        "-0000",
+        "+1400",
+        "+1960",
+        "+2400",
+        "+0100 (CET)",
+        "-0500 (EST)",
+        "+0000 (PM)",
+        "",
+    )
+    written = [" ".join(chosen).encode() for chosen in product(days, years, times, zones)]
+    read = list(map(dates.sent, written))
+    monkeypatch.setattr(dates, "_PLAIN", re.compile(rb"(?!)"))
+    assert read == list(map(dates.sent, written))
+    assert sum(moment is not None for moment in read) > 1000
