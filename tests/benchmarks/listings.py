@@ -4,7 +4,9 @@ What is looked at keeps its width (one record, a customer with 2,000 campaigns),
 record with a tenth of all activities, the user in a quarter. Flat means that no larger store takes more than 1.5 times
 as long as the smallest. In a turn every listing is taken at each size, one right after the other; the first turn counts
 nothing. The figures are medians of the turns, and so is the ratio: of what was measured together, for machines differ
-by the minute.
+by the minute. ``BENCH_SIZES`` and ``BENCH_TURNS`` (11) make it shorter.
+
+    python -m tests.benchmarks listings
 """
 
 import os
@@ -20,6 +22,8 @@ from mailgate.domain.record import Edition, RecordRef
 from mailgate.store.activities import Activities
 from mailgate.store.database import Database, open_database
 from mailgate.store.migrations import migrate
+from tests.benchmarks.figures import Row, Unmeasurable
+from tests.benchmarks.scale import ENGINES
 from tests.postgres_server import running
 from tests.store.multitude import FILTERS, PLACES, fill
 
@@ -38,11 +42,13 @@ LISTINGS: tuple[Listing, ...] = tuple(
 Turns = Mapping[Listing, list[tuple[float, ...]]]  # seconds at each size
 
 
-def run() -> None:
-    """Time the listings on both engines and print a table for each."""
-    for engine in ("sqlite", "postgresql"):
+def rows() -> Iterator[Row]:
+    """Time the listings on both engines: what took longest in a larger store, as a multiple of the smallest."""
+    if not SIZES:
+        raise Unmeasurable("BENCH_SIZES is empty")
+    for engine in ENGINES:
         with _stores(engine) as stores:
-            _print(engine, _times(stores))
+            yield _row(engine, _times(stores))
 
 
 @contextmanager
@@ -82,22 +88,31 @@ def _first_page(store: Database, listing: Listing) -> float:
     return time.perf_counter() - start
 
 
-def _print(engine: str, times: Turns) -> None:
-    print(f"\nfirst page on {engine}, milliseconds" + "".join(f"{size:>11}" for size in SIZES) + "   ratio")
-    worst = 0.0
-    for (place, narrowed), turns in times.items():
-        at_sizes = zip(*turns, strict=True)
-        smallest = next(at_sizes)
-        ratio = max(_ratio(larger, smallest) for larger in at_sizes)
-        worst = max(worst, ratio)
-        row = "".join(f"{statistics.median(at_size) * 1000:11.1f}" for at_size in zip(*turns, strict=True))
-        print(f"{place + ', ' + narrowed:38}{row}{ratio:8.2f}{'' if ratio <= FLAT else '  not flat'}")
-    print(f"worst ratio {worst:.2f}, flat is at most {FLAT}\n")
+def _row(engine: str, times: Turns) -> Row:
+    ratios = {one: max(_ratio(larger, turns[0]) for larger in turns[1:]) for one, turns in _at_sizes(times)}
+    worst = max(ratios, key=ratios.__getitem__)
+    largest = {one: statistics.median(turns[-1]) * 1000 for one, turns in _at_sizes(times)}
+    return Row(
+        part="listings",
+        work=f"first page at {SIZES[-1]:,} activities",
+        on=f"mailgate on {engine}",
+        unit=f"x that at {SIZES[0]:,}",
+        value=ratios[worst],
+        most=FLAT,
+        beside={
+            "listing": ", ".join(worst),
+            "its ms": largest[worst],
+            "slowest ms": max(largest.values()),
+            "median of all ms": statistics.median(largest.values()),
+            "listings": f"{len(times)}",
+        },
+    )
+
+
+def _at_sizes(times: Turns) -> Iterator[tuple[Listing, list[tuple[float, ...]]]]:
+    for one, turns in times.items():
+        yield one, list(zip(*turns, strict=True))
 
 
 def _ratio(larger: tuple[float, ...], smallest: tuple[float, ...]) -> float:
     return statistics.median(one / other for one, other in zip(larger, smallest, strict=True))
-
-
-if __name__ == "__main__":
-    run()

@@ -1,6 +1,6 @@
 """How long our own verification of a signed mail takes: DKIM, SPF and DMARC with answers from the memory of the DNS.
 
-    python -m tests.benchmarks.verification
+    python -m tests.benchmarks verification
 
 Mails of 36 kB and of 5 MB with one RSA-2048 signature, in turn over the relaxed and the simple form of the body, handed
 to the ``Authenticator`` as the path does, with their header split. A name server on loopback gave it the answers before
@@ -10,12 +10,14 @@ the first one that counts. ``BENCH_VERIFICATIONS`` runs (100; 0 leaves the rows 
 import os
 import statistics
 import time
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 from mailgate.domain.header import split
 from mailgate.domain.proof import Authorship
 from mailgate.domain.trust import Client, Relay, Trust
 from mailgate.mailauth.authenticator import Authenticator
+from tests.benchmarks.figures import Row, Unmeasurable
 from tests.dns_server import Zones, dns_server
 from tests.signing import SELECTOR, rsa, sign
 
@@ -60,16 +62,20 @@ def milliseconds(authenticator: Authenticator, size: int, runs: int) -> list[flo
     return sorted(taken[len(mails) :])
 
 
-def run() -> None:
-    """Print a row for each size."""
-    print(f"verification with one RSA-2048 signature, {RUNS} mails each")
+def rows() -> Iterator[Row]:
+    """Measure a row for each size."""
+    if not RUNS:
+        raise Unmeasurable("BENCH_VERIFICATIONS is 0")
     with dns_server(ZONES) as server:
         authenticator = Authenticator((server.address,))
         for name, (size, aim) in SIZES.items():
             taken = milliseconds(authenticator, size, RUNS)
-            median, slow = statistics.median(taken), taken[int(len(taken) * 0.9)]
-            print(f"{name:>6}: median {median:6.2f} ms, nine of ten {slow:6.2f} ms (aim {aim:.0f} ms)")
-
-
-if __name__ == "__main__":
-    run()
+            yield Row(
+                part="verification",
+                work=f"{name}, one RSA-2048 signature",
+                on="mailgate",
+                unit="ms",
+                value=statistics.median(taken),
+                aim=aim,
+                beside={"nine of ten ms": taken[int(len(taken) * 0.9)]},
+            )
