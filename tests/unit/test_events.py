@@ -128,3 +128,40 @@ def test_what_is_turned_down_before_any_mail_is_told_and_counted(
     (line,) = told(lines)
     assert line.items() >= {"event": "turned down", "verdict": verdict, "reason": "too_large", "relay": "mta"}.items()
     assert sample("mailgate_mails_total", verdict=verdict, reason="too_large") == before + 1
+
+
+class Closed(io.StringIO):
+    """A stream that takes nothing any more."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_log_that_takes_nothing_stops_nothing(monkeypatch: pytest.MonkeyPatch, lines: io.StringIO) -> None:
+    monkeypatch.setattr("sys.stderr", Closed())
+    events.set_up()
+    finish(KEPT)
+    monkeypatch.setattr("sys.stderr", lines)
+    events.set_up()
+    finish(KEPT)
+    assert len(told(lines)) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("anna@muster.example", "anna@muster.example"),
+        ("Zürich 東京", "Zürich 東京"),
+        ('"quoted" \\ back', '"quoted" \\ back'),
+        ("a\nb\r\x00\x1b[31m\x7f", "a\\nb\\r\\x00\\x1b[31m\\x7f"),
+        ("a\u2028b\u202ec\u200bd", "a\\u2028b\\u202ec\\u200bd"),
+        ("lone \ud800 surrogate", "lone \\ud800 surrogate"),
+        ("x" * 400, "x" * 300),
+        ("\n" * 400, "\\n" * 300),
+    ],
+)
+def test_whatever_a_value_holds_it_stays_in_its_place_on_its_line(lines: io.StringIO, value: str, shown: str) -> None:
+    finish(KEPT, author=value)
+    (line,) = lines.getvalue().splitlines()
+    assert json.loads(line)["author"] == shown
+    assert list(json.loads(line))[:3] == ["timestamp", "level", "event"]
