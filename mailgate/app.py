@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 from mailgate import demo as demo_world
 from mailgate import doctor, events, http, mailer, reminders, systemd
 from mailgate import settings as config
+from mailgate.beside import Beside
 from mailgate.domain.activity import Activity
 from mailgate.domain.address import fold, fold_domain, parse_envelope
 from mailgate.domain.diagnosis import Diagnosis
@@ -37,6 +38,7 @@ from mailgate.intake import Intake, Policy
 from mailgate.mailauth.authenticator import Authenticator
 from mailgate.outbound import Instance as OutboundInstance
 from mailgate.outbound import Outbound
+from mailgate.ports import Reader
 from mailgate.reading import Readers
 from mailgate.settings import Settings
 from mailgate.settings.model import Relay as RelaySettings
@@ -178,7 +180,7 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
             _authenticator(settings),
             rules,
             pending=pending,
-            reader=readers,
+            reader=_beside(stack, readers, database),
         ),
         outbound=_outbound(database, rules, settings, readers),
         pending=pending,
@@ -191,6 +193,15 @@ def _readers(stack: ExitStack) -> Readers:
     readers = Readers()
     stack.callback(readers.close)
     return readers
+
+
+def _beside(stack: ExitStack, readers: Readers, database: Database) -> Reader:
+    """Have a second processor read, where one process is all that there may be."""
+    if database.kind != "sqlite" or (os.cpu_count() or 1) == 1:
+        return readers
+    beside = Beside(readers)
+    stack.callback(beside.close)
+    return beside
 
 
 def _authenticator(settings: Settings) -> Authenticator:

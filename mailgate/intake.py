@@ -106,6 +106,15 @@ class _Came:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Allowed:
+    """A mail that the rules let pass, before it was read."""
+
+    came: _Came
+    seen: _Seen
+    fields: header.Header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
     """The bytes of a mail, as they came and with the line ends that they are known by; and its header."""
 
@@ -254,11 +263,22 @@ class Intake:
 
     def receive(self, delivery: Delivery) -> Outcomes:
         """Judge a mail and keep it; one outcome per addressee, in their order."""
-        return self._finish(self._judged(delivery))
+        allowed = self._allowed(delivery)
+        if isinstance(allowed, _Allowed):
+            allowed = self._composed(allowed, lambda: self._reader.read(delivery.raw))
+        return self._finish(allowed)
 
     def begin(self, delivery: Delivery, done: Done) -> None:
         """Judge a mail now and keep it soon: ``done`` gets the outcomes, once, after the commit, in any thread."""
-        self._finish_soon(self._judged(delivery), done)
+        allowed = self._allowed(delivery)
+        if isinstance(allowed, _Judged):
+            self._finish_soon(allowed, done)
+            return
+
+        def go_on(read: Mail) -> None:
+            self._finish_soon(self._composed(allowed, lambda: read), done)
+
+        self._reader.read_soon(delivery.raw, go_on)
 
     def turn_back(self, envelope: Envelope, reason: Reason, head: bytes = b"", size: int = 0) -> Outcomes:
         """Refuse a mail for its shape, before it was read whole. ``head`` is what came of its header."""
@@ -283,7 +303,9 @@ class Intake:
         try:
             addressed = replace(envelope, addressees=self._explained(recipients, tell))
             delivery = Delivery(envelope=addressed, raw=raw, received_at=self._now())
-            new = self._judge(delivery, _head(raw), tell)
+            head = _head(raw)
+            came = self._judge(delivery, head, tell)
+            new = self._compose(came, head.fields, self._reader.read(raw), tell)
         except (Refused, Deferred) as no:
             if no.reason is Reason.PENDING_SENDER:
                 self._explain_wait(addressed, no.value, tell)
@@ -334,7 +356,8 @@ class Intake:
             raise wrong[0]
         return tuple(found)
 
-    def _judge(self, delivery: Delivery, head: _Head, tell: Tell) -> NewMail:
+    def _judge(self, delivery: Delivery, head: _Head, tell: Tell) -> _Came:
+        """Ask all that must be known before a mail is taken apart."""
         envelope, fields = delivery.envelope, head.fields
         sender = address.parse_envelope(envelope.sender)
         automail.check(fields, sender, head.author or "", self.policy.domain)
@@ -357,8 +380,7 @@ class Intake:
             proof, user = self._recorder(said, tell)
         except Refused as no:
             raise Refused(Reason.MACHINE_MAIL) if automatic else no from None
-        came = _Came(delivery=delivery, queue_id=head.queue_id, recorder=user.email, author=wrote, trust=proof)
-        return self._compose(came, fields, tell)
+        return _Came(delivery=delivery, queue_id=head.queue_id, recorder=user.email, author=wrote, trust=proof)
 
     def _check_machine(self, head: _Head) -> None:
         """Refuse automatic mail at once, unless it names as its author a user who may send such mail."""
@@ -425,9 +447,8 @@ class Intake:
             raise Refused(Reason.MISSING_ROLE, wrote)
         return user
 
-    def _compose(self, came: _Came, fields: header.Header, tell: Tell) -> NewMail:
+    def _compose(self, came: _Came, fields: header.Header, mail: Mail, tell: Tell) -> NewMail:
         delivery = came.delivery
-        mail = self._reader.read(delivery.raw)
         notes = _newline_notes(delivery.raw) if delivery.chunked else ()
         source = _Source(raw=delivery.raw, wire=delivery.raw, fields=fields, queue_id=came.queue_id)
         new = self._new(came, source, mail, _once_per_record(delivery.envelope), notes)
@@ -503,18 +524,29 @@ class Intake:
 
     # -- its end ----------------------------------------------------------------------------------------------------
 
-    def _judged(self, delivery: Delivery) -> _Judged:
-        seen = _Seen()
-        envelope, size = delivery.envelope, len(delivery.raw)
+    def _allowed(self, delivery: Delivery) -> _Allowed | _Judged:
+        """Ask the rules; a mail that they let pass is to be read."""
+        envelope, size, seen = delivery.envelope, len(delivery.raw), _Seen()
         try:
             head = _head(delivery.raw)
             seen = self._seen(head)
-            new = self._judge(delivery, head, _silent)
-            seen = _Seen(queue_id=new.queue_id, message_id=new.mail.message_id or None, author=new.author)
-            return _Judged(envelope=envelope, size=size, seen=seen, new=new)
+            return _Allowed(came=self._judge(delivery, head, _silent), seen=seen, fields=head.fields)
         except (Refused, Deferred) as no:
             return self._turned_back(envelope, no, seen, size)
         except Exception as bug:  # noqa: BLE001 - unforeseen trouble is a 4xx, never a lost or bounced mail
+            events.surprise("receive", bug)
+            return _Judged(envelope=envelope, size=size, seen=seen, no=Deferred(Reason.STORE_DOWN))
+
+    def _composed(self, allowed: _Allowed, read: Callable[[], Mail]) -> _Judged:
+        """Make what is to be kept of a mail that the rules let pass."""
+        envelope, size, seen = allowed.came.delivery.envelope, len(allowed.came.delivery.raw), allowed.seen
+        try:
+            new = self._compose(allowed.came, allowed.fields, read(), _silent)
+            seen = _Seen(queue_id=new.queue_id, message_id=new.mail.message_id or None, author=new.author)
+            return _Judged(envelope=envelope, size=size, seen=seen, new=new)
+        except Deferred as down:
+            return self._turned_back(envelope, down, seen, size)
+        except Exception as bug:  # noqa: BLE001 - the same
             events.surprise("receive", bug)
             return _Judged(envelope=envelope, size=size, seen=seen, no=Deferred(Reason.STORE_DOWN))
 

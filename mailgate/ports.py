@@ -128,6 +128,9 @@ class Reader(Protocol):
     def read(self, raw: bytes) -> Mail:
         """Read a mail (``mime.read``)."""
 
+    def read_soon(self, raw: bytes, done: Callable[[Mail], None]) -> None:
+        """Read a mail and tell ``done``, at once or later, in any thread; once, whatever happens."""
+
     def attached(self, raw: bytes) -> Sequence[tuple[int, bytes]]:
         """Return the mails attached to a mail, by their numbers among its documents (``mime.attached``)."""
 

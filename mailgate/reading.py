@@ -88,6 +88,19 @@ def _is_foreign(raw: bytes) -> bool:
     return any(word in lowered for word in _FOREIGN)
 
 
+def start(program: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Start a process that reads mails; it gets two pipes and nothing else of ours."""
+    return subprocess.Popen(  # noqa: S603 - our own program, without a shell
+        program,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a traceback quotes what it fell over
+        cwd="/",
+        env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        start_new_session=True,  # the Ctrl-C that drains us must not end it
+    )
+
+
 class Readers:
     """A ``ports.Reader``; one serves all threads. ``close`` it in the end; a mail read later is read here, or not."""
 
@@ -124,6 +137,14 @@ class Readers:
             if len(raw) <= MOST_HERE:
                 return mime.read(raw)
             return mime.header_only(raw, "there was no room to read it")
+
+    def read_soon(self, raw: bytes, done: Callable[[Mail], None]) -> None:
+        """Read a mail now, and hand it on."""
+        done(self.read(raw))
+
+    def is_plain(self, raw: bytes) -> bool:
+        """Say whether a mail is read here and now."""
+        return self._is_plain(raw)
 
     def attached(self, raw: bytes) -> Sequence[tuple[int, bytes]]:
         """Return the mails attached to a mail; none where they can't be told."""
@@ -212,16 +233,7 @@ class _Worker:
     """One process. Used by one thread at a time; ``kill`` may come from any."""
 
     def __init__(self, program: Sequence[str]) -> None:
-        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        self._process = subprocess.Popen(  # noqa: S603 - our own program, without a shell
-            program,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # a traceback quotes what it fell over
-            cwd="/",
-            env=environment,
-            start_new_session=True,  # the Ctrl-C that drains us must not end it
-        )
+        self._process = start(program)
         assert self._process.stdin is not None  # noqa: S101 - for mypy: it is a pipe
         assert self._process.stdout is not None  # noqa: S101 - the same
         self._questions: BinaryIO = self._process.stdin  # type: ignore[assignment]  # IO[bytes] is one

@@ -39,6 +39,11 @@ def write(stream: BinaryIO, octets: bytes) -> None:
         stream.write(rest[start : start + _PIECE])
 
 
+def framed(*pieces: bytes) -> bytes:
+    """Give small frames as they are written."""
+    return b"".join(part for piece in pieces for part in (_LENGTH.pack(len(piece)), piece))
+
+
 def read(stream: BinaryIO, limit: int) -> bytearray:
     """Read one frame of at most ``limit`` octets."""
     length = _LENGTH.unpack(_exactly(stream, _LENGTH.size))[0]

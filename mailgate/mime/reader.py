@@ -10,6 +10,7 @@ of 25 MB about a second; memory stays below six times the size.
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -80,6 +81,11 @@ def read(raw: bytes) -> Mail:
     except Exception:  # noqa: BLE001 - a mail that can't be read is kept with a note, never lost
         said.add(notes.UNREADABLE, "The mail is kept as it came, its body could not be taken apart.")
     return replace(mail, notes=said.done())
+
+
+def read_soon(raw: bytes, done: Callable[[Mail], None]) -> None:
+    """Read a mail and hand it on."""
+    done(read(raw))
 
 
 def header_only(raw: bytes, why: str) -> Mail:
