@@ -6,19 +6,18 @@ which version of the reader it is from, or which one read the same since.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from sqlalchemy import Connection, Table, delete, select
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import Connection, Table, bindparam, delete, select
 
 from mailgate.domain.mail import Mail
 from mailgate.mime import READER_VERSION
 from mailgate.store import uploads
-from mailgate.store.database import insert
 from mailgate.store.identifiers import new_id
 from mailgate.store.ledger_rows import Row
 from mailgate.store.orders import BytesGone, Unkeepable, in_parts
+from mailgate.store.prepared import Adding, Asking
 from mailgate.store.tables import document, link, mail, reading, reading_body, reading_note, reading_party
 
 FIRST_READING = 1
@@ -45,26 +44,50 @@ class Order(Protocol):
     def upload(self) -> str | None: ...  # noqa: D102 - the same
 
 
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """A mail that we insert; ``reading`` and ``upload`` are the ids that its row has if it gets in."""
+
+    order: Order
+    sha256: bytes
+    reading: str
+    upload: str
+
+
+_LOCK = Asking(
+    select(mail.c.sha256, mail.c.reading_id)
+    .where(mail.c.sha256.in_(bindparam("mails", expanding=True)))
+    .order_by(mail.c.sha256)
+    .with_for_update(read=True, key_share=True),
+    mails=b"",
+)
+_ADD_MAILS = Adding(mail, ("sha256", "size", "upload", "reading_id"), unless=("sha256",))
+_ADD_READINGS = Adding(
+    reading,
+    ("id", "mail_sha256", "version", "reader", "subject", "sent_at", "message_id", "folds"),
+)
+
+
 def write_mails(connection: Connection, orders: Iterable[Order]) -> None:
     """Make sure that the mails are there and stay until the end of the transaction; new ones are written whole."""
     wanted = {bytes.fromhex(order.new.raw_sha256): order for order in orders}
+    ours: Mapping[bytes, _Ours] = {}
     for _ in range(_TRIES):
-        missing = sorted(set(wanted) - _lock(connection, wanted))
-        if not missing:
+        there = _lock(connection, wanted)
+        _write_content(connection, [one for sha256, one in ours.items() if there.get(sha256) == one.reading])
+        wanted = {sha256: order for sha256, order in wanted.items() if sha256 not in there}
+        if not wanted:
             return
-        _write_new(connection, {sha256: wanted[sha256] for sha256 in missing})
-        # another process may have inserted one meanwhile, or deleted it: look again
-        wanted = {sha256: wanted[sha256] for sha256 in missing}
+        # another process may insert one meanwhile, or delete it: look again
+        ours = _insert(connection, wanted)
     raise Unkeepable("a mail comes and goes")
 
 
 def write_readings(connection: Connection, readings: Sequence[tuple[str, bytes, int, Mail]]) -> None:
     """Write what was read: (reading id, SHA-256 of the mail, version, mail) each."""
-    connection.execute(plain_insert(reading), [_reading_row(*each) for each in readings])
-    for table, rows_of in _PARTS:
-        rows = [row for number, _, _, read in readings for row in rows_of(number, read)]
-        if rows:
-            connection.execute(plain_insert(table), rows)
+    _ADD_READINGS.add(connection, [_reading_row(*each) for each in readings])
+    for adding, rows_of in zip(_ADD_PARTS, (rows_of for _, rows_of in _PARTS), strict=True):
+        adding.add(connection, [row for number, _, _, read in readings for row in rows_of(number, read)])
 
 
 def is_read_so(connection: Connection, number: str, read: Mail) -> bool:
@@ -88,45 +111,45 @@ def _rows_there(connection: Connection, table: Table, number: str) -> list[Row]:
     return [dict(row) for row in connection.execute(there).mappings()]
 
 
-def _lock(connection: Connection, wanted: Iterable[bytes]) -> set[bytes]:
-    found: set[bytes] = set()
+def _lock(connection: Connection, wanted: Iterable[bytes]) -> dict[bytes, str]:
+    """Hold the mails that are there against deletion; gives the reading of each."""
+    found: dict[bytes, str] = {}
     for part in in_parts(sorted(wanted)):
         # waits for a delete that is under way; one that committed leaves no row
-        rows = select(mail.c.sha256).where(mail.c.sha256.in_(part)).order_by(mail.c.sha256)
-        found.update(connection.scalars(rows.with_for_update(read=True, key_share=True)))
+        found.update({bytes(sha256): reading_id for sha256, reading_id in _LOCK.rows(connection, {"mails": part})})
     return found
 
 
-def _write_new(connection: Connection, missing: Mapping[bytes, Order]) -> None:
-    readings = {sha256: new_id() for sha256 in missing}
-    uploaded = {sha256: order.upload or new_id() for sha256, order in missing.items()}
-    rows = [
-        {
-            "sha256": sha256,
-            "size": len(order.new.raw),
-            "upload": uploaded[sha256],
-            "reading_id": readings[sha256],
-        }
-        for sha256, order in missing.items()
-    ]
-    statement = insert(connection, mail).on_conflict_do_nothing(index_elements=[mail.c.sha256])
-    written = sorted(connection.scalars(statement.returning(mail.c.sha256), rows))
-    for sha256 in written:
-        _write_bytes(connection, missing[sha256], uploaded[sha256])
-    if written:
-        write_readings(
-            connection, [(readings[sha256], sha256, FIRST_READING, missing[sha256].new.mail) for sha256 in written]
-        )
+def _insert(connection: Connection, wanted: Mapping[bytes, Order]) -> dict[bytes, _Ours]:
+    """Insert mails, and say which reading each would have; whose row got in shows when it is locked."""
+    ours = {
+        sha256: _Ours(order=order, sha256=sha256, reading=new_id(), upload=order.upload or new_id())
+        for sha256, order in sorted(wanted.items())
+    }
+    _ADD_MAILS.add(
+        connection,
+        [
+            {"sha256": sha256, "size": len(one.order.new.raw), "upload": one.upload, "reading_id": one.reading}
+            for sha256, one in ours.items()
+        ],
+    )
+    return ours
 
 
-def _write_bytes(connection: Connection, order: Order, number: str) -> None:
-    if order.upload is not None:
-        if not uploads.claim(connection, order.upload):
-            raise BytesGone("an upload was swept")
-    elif len(order.new.raw) > uploads.PIECE:
-        raise BytesGone("a big mail was deleted meanwhile")
-    else:
-        uploads.write_claimed(connection, number, order.new.raw)
+def _write_content(connection: Connection, written: Sequence[_Ours]) -> None:
+    if not written:
+        return
+    contents: dict[str, bytes] = {}
+    for one in written:
+        if one.order.upload is not None:
+            if not uploads.claim(connection, one.order.upload):
+                raise BytesGone("an upload was swept")
+        elif len(one.order.new.raw) > uploads.PIECE:
+            raise BytesGone("a big mail was deleted meanwhile")
+        else:
+            contents[one.upload] = one.order.new.raw
+    uploads.write_claimed(connection, contents)
+    write_readings(connection, [(one.reading, one.sha256, FIRST_READING, one.order.new.mail) for one in written])
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------
@@ -197,3 +220,4 @@ _PARTS: Sequence[tuple[Table, Callable[[str, Mail], list[Row]]]] = (
     (link, _link_rows),
     (reading_note, _note_rows),
 )
+_ADD_PARTS = tuple(Adding(table, tuple(column.name for column in table.c)) for table, _ in _PARTS)

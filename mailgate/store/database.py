@@ -22,20 +22,22 @@ import os
 import sqlite3
 import stat
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from mailgate.errors import Deferred, Misconfigured, Reason
+from mailgate.store.prepared import Asking, Cursor, Row, wrapped
 
 # https://sqlite.org/wal.html: before, two connections writing or checkpointing at one instant can corrupt the file
 SAFE_WAL = (3, 51, 3)
@@ -52,11 +54,13 @@ _PG_OFF = ("fsync", "synchronous_commit")
 class Database:
     """An open database. ``kind`` is ``sqlite`` or ``postgresql``, ``place`` its path or hosts, without secrets."""
 
-    def __init__(self, *, kind: str, place: str, readers: Engine, writers: Engine) -> None:
+    def __init__(self, *, kind: str, place: str, readers: Engine, writers: Engine, askers: Engine) -> None:
         self.kind = kind
         self.place = place
         self._readers = readers
         self._writers = writers
+        self._askers = askers
+        self._asking: deque[PoolProxiedConnection] = deque()  # those that wait for the next question
         # a file has one writer: waiting here is fair, while SQLite's own waiting is sleeping and trying again
         self._turn: threading.Lock | None = threading.Lock() if kind == "sqlite" else None
 
@@ -65,6 +69,43 @@ class Database:
         """Give a connection that can't write and sees one moment; its look-ups don't wait for writers."""
         with _translated(), self._readers.connect() as connection:
             yield connection
+
+    def ask(self, question: Asking, given: Row) -> list[tuple[Any, ...]]:
+        """Ask one thing, outside of any transaction: that is one round trip.
+
+        A connection may have been lost since it was last used; so a question that finds none is put once more.
+        """
+        with _translated():
+            try:
+                return self._ask(question, given)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                self._forget_askers()
+                return self._ask(question, given)
+
+    def _ask(self, question: Asking, given: Row) -> list[tuple[Any, ...]]:
+        try:
+            connection = self._asking.pop()
+        except IndexError:
+            connection = self._askers.raw_connection()
+        try:
+            cursor = connection.cursor()
+            rows = question.ask(cast("Cursor", cursor), self._askers.dialect, given)
+            cursor.close()
+        except BaseException as error:
+            told = wrapped(error, self._askers.dialect, connection)
+            connection.invalidate()  # also where it isn't lost: a statement that it prepared may have come of age
+            if told is error:
+                raise
+            raise told from error
+        self._asking.append(connection)
+        return rows
+
+    def _forget_askers(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._asking.pop().invalidate()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -90,8 +131,9 @@ class Database:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        self._readers.dispose()
-        self._writers.dispose()
+        self._forget_askers()
+        for engine in (self._readers, self._writers, self._askers):
+            engine.dispose()
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -183,7 +225,8 @@ def _open_sqlite(url: URL, *, create: bool) -> Database:
     writers = _sqlite_engine(
         where, module, begin="BEGIN IMMEDIATE", size=1, pragmas=(f"synchronous = {'FULL' if safe else 'EXTRA'}",)
     )
-    database = Database(kind="sqlite", place=str(path), readers=readers, writers=writers)
+    askers = _sqlite_engine(where, module, begin="BEGIN", size=READERS, pragmas=("query_only = ON",))
+    database = Database(kind="sqlite", place=str(path), readers=readers, writers=writers, askers=askers)
     try:
         with database.bare() as connection:
             _choose_journal(connection, path, safe=safe)
@@ -275,6 +318,7 @@ def _open_postgresql(url: URL, *, allow_unsafe: bool) -> Database:
         place=_hosts(url),
         readers=_postgresql_engine(where, size=READERS, read_only=True),
         writers=_postgresql_engine(where, size=WRITERS, read_only=False),
+        askers=_postgresql_engine(where, size=READERS, read_only=True, asking=True),
     )
     try:
         _check_server(database, allow_unsafe=allow_unsafe)
@@ -290,7 +334,7 @@ def _open_postgresql(url: URL, *, allow_unsafe: bool) -> Database:
     return database
 
 
-def _postgresql_engine(url: URL, *, size: int, read_only: bool) -> Engine:
+def _postgresql_engine(url: URL, *, size: int, read_only: bool, asking: bool = False) -> Engine:
     options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "mailgate"}
     # a server that is cut off must be noticed before a mail server gives up waiting for us
     options |= {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
@@ -312,7 +356,10 @@ def _postgresql_engine(url: URL, *, size: int, read_only: bool) -> Engine:
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
             cursor.execute("SET jit = off")  # compiling takes longer than any statement of ours
+            if asking:
+                cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
         connection.commit()
+        connection.autocommit = asking
 
     return engine
 

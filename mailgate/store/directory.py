@@ -5,28 +5,35 @@ Raises ``Deferred`` where the store doesn't answer. Addresses come folded (``dom
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from mailgate.domain.activity import Known, Side
 from mailgate.domain.record import AddressState, RecordAddress, RecordKind, RecordRef, RecordState
 from mailgate.domain.user import Language, Role, User, UserKind
 from mailgate.ports import FoundAddress
 from mailgate.store.database import Database
-from mailgate.store.nearness import Persons, nearest, persons_near, steps, users_among
+from mailgate.store.nearness import OWNERS_NEAR, Owners, Persons, nearest, steps
+from mailgate.store.orders import in_parts
+from mailgate.store.prepared import Asking, Row
 from mailgate.store.tables import address, record, user_account, user_address, user_role
 from mailgate.store.trouble import told
 
 # made once: to build a statement takes as long as to run it
-_ADDRESS = (
-    select(address, record.c.kind, record.c.ref, record.c.state.label("record_state"))
+_ADDRESS = Asking(
+    select(
+        *(record.c.kind, record.c.ref, record.c.state.label("record_state")),
+        *(address.c.state, address.c.created_at, address.c.expires_at, address.c.exposed_at, address.c.last_used_at),
+    )
     .join(record, record.c.id == address.c.record_id)
     .where(address.c.local == bindparam("sought"))
 )
 _HAS = user_address.alias()
-_USER = (
+_USER = Asking(
     select(
-        user_account,
+        *(user_account.c.email, user_account.c.name, user_account.c.kind, user_account.c.language),
+        *(user_account.c.enabled, user_account.c.accept_automatic),
         # neither has line breaks within
         select(func.aggregate_strings(user_role.c.role, "\n"))
         .where(user_role.c.user_id == user_account.c.id)
@@ -40,6 +47,8 @@ _USER = (
     .join(user_address, user_address.c.user_id == user_account.c.id)
     .where(user_address.c.email == bindparam("sought"))
 )
+_ANY_USER = Asking(select(user_account.c.id).limit(literal_column("1")))
+_ANY_ADDRESS = Asking(select(address.c.id).limit(literal_column("1")))
 
 
 class Directory:
@@ -54,39 +63,37 @@ class Directory:
         local, _, domain = whole.rpartition("@")
         if domain != self._domain:
             return None
-        with self._reading() as connection:
-            row = connection.execute(_ADDRESS, {"sought": local}).first()
-        if row is None:
-            return None
-        return FoundAddress(
-            address=RecordAddress(
-                address=f"{row.local}@{self._domain}",
-                record=_ref(row),
-                state=AddressState(row.state),
-                created_at=row.created_at,
-                expires_at=row.expires_at,
-                exposed_at=row.exposed_at,
-                last_used_at=row.last_used_at,
-            ),
-            record_state=RecordState(row.record_state),
-        )
+        for kind, ref, record_state, state, created_at, expires_at, exposed_at, last_used_at in self._ask(
+            _ADDRESS, {"sought": local}
+        ):
+            return FoundAddress(
+                address=RecordAddress(
+                    address=f"{local}@{self._domain}",
+                    record=RecordRef(RecordKind(kind), ref),
+                    state=AddressState(state),
+                    created_at=created_at,
+                    expires_at=expires_at,
+                    exposed_at=exposed_at,
+                    last_used_at=last_used_at,
+                ),
+                record_state=RecordState(record_state),
+            )
+        return None
 
     def find_user(self, email: str) -> User | None:
         """Look up the user whose main address or alias this is."""
-        with self._reading() as connection:
-            row = connection.execute(_USER, {"sought": email}).first()
-        if row is None:
-            return None
-        return User(
-            email=row.email,
-            name=row.name,
-            kind=UserKind(row.kind),
-            language=Language(row.language) if row.language else None,
-            enabled=row.enabled,
-            roles=frozenset(Role(role) for role in (row.roles or "").split()),
-            aliases=tuple(sorted({*row.emails.split("\n")} - {row.email})),
-            accept_automatic=row.accept_automatic,
-        )
+        for main, name, kind, language, enabled, accept_automatic, roles, emails in self._ask(_USER, {"sought": email}):
+            return User(
+                email=main,
+                name=name,
+                kind=UserKind(kind),
+                language=Language(language) if language else None,
+                enabled=enabled,
+                roles=frozenset(Role(role) for role in (roles or "").split()),
+                aliases=tuple(sorted({*emails.split("\n")} - {main})),
+                accept_automatic=accept_automatic,
+            )
+        return None
 
     def known(self, seen_from: RecordRef, emails: Collection[str]) -> Mapping[str, Known]:
         """Say who these addresses are, seen from a record (``ports.Directory.known``).
@@ -94,37 +101,33 @@ class Directory:
         Whoever is the only one with an address is found at some step, so the steps (``store.nearness``) are walked only
         where there are several.
         """
-        found: dict[str, Known] = {}
-        with self._reading() as connection:
-            users = users_among(connection, emails)
-            found.update(dict.fromkeys(users, Known(Side.INTERNAL)))
-            persons = persons_near(connection, seen_from, [email for email in emails if email not in users])
-            several = any(len(having.refs) > 1 for having in persons.values())
-            walked = _steps(connection, seen_from) if several else ()
-        for email, having in persons.items():
-            found[email] = _named(having, walked)
-        return found
+        found = Owners()
+        for part in in_parts(emails):
+            found.add(self._ask(OWNERS_NEAR, {"emails": part, "kind": seen_from.kind.value, "ref": seen_from.ref}))
+        known = dict.fromkeys(found.users, Known(Side.INTERNAL))
+        persons = {email: having for email, having in found.persons().items() if email not in found.users}
+        walked: Sequence[set[int]] = ()
+        if any(len(having.refs) > 1 for having in persons.values()):
+            with self._reading() as connection:
+                walked = _steps(connection, seen_from)
+        return known | {email: _named(having, walked) for email, having in persons.items()}
 
     def has_users(self) -> bool:
         """Say whether any user is registered."""
-        return self._any(select(user_account.c.id))
+        return bool(self._ask(_ANY_USER, {}))
 
     def has_addresses(self) -> bool:
         """Say whether any record address was ever made."""
-        return self._any(select(address.c.id))
+        return bool(self._ask(_ANY_ADDRESS, {}))
 
-    def _any(self, statement: Select[int]) -> bool:
-        with self._reading() as connection:
-            return connection.execute(statement.limit(1)).first() is not None
+    def _ask(self, question: Asking, given: Row) -> list[tuple[Any, ...]]:
+        with told(self._database):
+            return self._database.ask(question, given)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         with told(self._database), self._database.read() as connection:
             yield connection
-
-
-def _ref(row: Row[*tuple[object, ...]]) -> RecordRef:
-    return RecordRef(RecordKind(row.kind), row.ref)
 
 
 def _steps(connection: Connection, seen_from: RecordRef) -> Sequence[set[int]]:

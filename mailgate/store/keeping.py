@@ -16,8 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Update, bindparam, or_, select, tuple_, update
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import Connection, bindparam, or_, select, tuple_, update
 
 from mailgate.domain.activity import ActivityType, Origin, Participant, Side
 from mailgate.domain.ledger import LedgerEntry, Verdict
@@ -27,16 +26,57 @@ from mailgate.domain.topic import TOPIC_OTHER
 from mailgate.errors import Reason
 from mailgate.ports import Kept
 from mailgate.store.content import write_mails
-from mailgate.store.database import insert
 from mailgate.store.ledger_rows import Row, row_of, write_rows
 from mailgate.store.linking import Owner, look_again
 from mailgate.store.orders import Order, Slot, Unkeepable, in_parts
+from mailgate.store.prepared import Adding, Asking, Changing
 from mailgate.store.tables import activity, activity_note, address, participation, receipt, record, user_account
 
 KEPT = "kept"
 SAME_MESSAGE_ID = Note("same_message_id", "Another mail with this Message-ID and author is on this record already.")
 
 Key = tuple[int, str]  # record id, identity
+
+_FINDING_RECORDS = select(record.c.id, record.c.kind, record.c.ref).where(
+    tuple_(record.c.kind, record.c.ref).in_(bindparam("keys", expanding=True))
+)
+_RECORDS = Asking(_FINDING_RECORDS, keys=("", ""))
+_HELD_RECORDS = Asking(_FINDING_RECORDS.order_by(record.c.id).with_for_update(read=True, key_share=True), keys=("", ""))
+_RECEIPTS = Asking(
+    select(receipt.c.record_id, receipt.c.identity, receipt.c.state, receipt.c.activity_id).where(
+        tuple_(receipt.c.record_id, receipt.c.identity).in_(bindparam("keys", expanding=True))
+    ),
+    keys=(0, ""),
+)
+_RECORDERS = Asking(
+    select(user_account.c.email, user_account.c.id).where(
+        user_account.c.email.in_(bindparam("emails", expanding=True))
+    ),
+    emails="",
+)
+_NAMES = (activity.c.record_id, activity.c.message_id, activity.c.author)
+_NAMED = Asking(select(*_NAMES).where(tuple_(*_NAMES).in_(bindparam("names", expanding=True))), names=(0, "", ""))
+_ADD_RECEIPTS = Adding(
+    receipt, ("record_id", "identity", "state", "activity_id", "at"), unless=("record_id", "identity")
+)
+_ADD_ACTIVITIES = Adding(
+    activity,
+    (
+        *("id", "record_id", "type", "topic", "origin", "occurred_at", "recorded_at", "recorder_id"),
+        *("mail_sha256", "author", "envelope_from", "message_id", "trust"),
+    ),
+)
+_ADD_NOTES = Adding(activity_note, ("activity_id", "n", "code", "text"))
+_ADD_PARTICIPATIONS = Adding(
+    participation, ("activity_id", "n", "email", "side", "record_id", "activity_record_id", "occurred_at")
+)
+_OF_THE_NAME = update(address).where(address.c.local == bindparam("name"))
+_USED = Changing(
+    _OF_THE_NAME.values(last_used_at=bindparam("moment")).where(
+        or_(address.c.last_used_at.is_(None), address.c.last_used_at < bindparam("moment"))
+    )
+)
+_EXPOSED = Changing(_OF_THE_NAME.values(exposed_at=bindparam("moment")).where(address.c.exposed_at.is_(None)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +142,8 @@ def _record_ids(connection: Connection, refs: Iterable[RecordRef], *, held: bool
     by_key = {(ref.kind.value, ref.ref): ref for ref in refs}
     found: dict[RecordRef, int] = {}
     for part in in_parts(by_key):
-        rows = select(record.c.id, record.c.kind, record.c.ref).where(tuple_(record.c.kind, record.c.ref).in_(part))
-        if held:
-            rows = rows.order_by(record.c.id).with_for_update(read=True, key_share=True)
-        for row in connection.execute(rows):
-            found[by_key[(row.kind, row.ref)]] = row.id
+        rows = (_HELD_RECORDS if held else _RECORDS).rows(connection, {"keys": part})
+        found.update({by_key[(kind, ref)]: number for number, kind, ref in rows})
     return found
 
 
@@ -116,8 +153,8 @@ def _record_ids(connection: Connection, refs: Iterable[RecordRef], *, held: bool
 def _find_receipts(connection: Connection, keys: Iterable[Key]) -> dict[Key, _Receipt]:
     found: dict[Key, _Receipt] = {}
     for part in in_parts(keys):
-        rows = connection.execute(select(receipt).where(tuple_(receipt.c.record_id, receipt.c.identity).in_(part)))
-        found.update({(row.record_id, row.identity): _Receipt(row.state, row.activity_id) for row in rows})
+        rows = _RECEIPTS.rows(connection, {"keys": part})
+        found.update({(number, name): _Receipt(state, activity_id) for number, name, state, activity_id in rows})
     return found
 
 
@@ -129,19 +166,12 @@ def _give_receipts(connection: Connection, slots: Sequence[Slot], receipts: dict
             wanted[slot.key] = slot
     if not wanted:
         return []
-    statement = insert(connection, receipt).on_conflict_do_nothing(
-        index_elements=[receipt.c.record_id, receipt.c.identity]
-    )
-    rows = [_receipt_row(wanted[key]) for key in sorted(wanted)]
-    mine = set(connection.scalars(statement.returning(receipt.c.activity_id), rows))
-    for key, slot in wanted.items():
-        receipts[key] = _Receipt(KEPT, slot.activity_id)
-    lost = [key for key, slot in wanted.items() if slot.activity_id not in mine]
-    twins = _find_receipts(connection, lost)
-    if len(twins) < len(lost):
+    _ADD_RECEIPTS.add(connection, [_receipt_row(wanted[key]) for key in sorted(wanted)])
+    there = _find_receipts(connection, wanted)
+    if len(there) < len(wanted):
         raise Unkeepable("a receipt comes and goes")
-    receipts.update(twins)
-    return [slot for slot in wanted.values() if slot.activity_id in mine]
+    receipts.update(there)
+    return [slot for key, slot in wanted.items() if there[key].activity_id == slot.activity_id]
 
 
 def _receipt_row(slot: Slot) -> Row:
@@ -214,18 +244,15 @@ def _write_activities(connection: Connection, fresh: Sequence[Slot]) -> None:
     notes = [row for slot in fresh for row in _note_rows(slot, repeated)]
     owners = look_again(connection, {(slot.record_id, email) for slot in fresh for email in _unknown(slot, persons)})
     participations = [row for slot in fresh for row in _participation_rows(slot, persons, owners)]
-    connection.execute(plain_insert(activity), [_activity_row(slot, recorders) for slot in fresh])
-    if notes:
-        connection.execute(plain_insert(activity_note), notes)
-    if participations:
-        connection.execute(plain_insert(participation), participations)
+    _ADD_ACTIVITIES.add(connection, [_activity_row(slot, recorders) for slot in fresh])
+    _ADD_NOTES.add(connection, notes)
+    _ADD_PARTICIPATIONS.add(connection, participations)
 
 
 def _recorder_ids(connection: Connection, emails: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for part in in_parts(emails):
-        columns = select(user_account.c.email, user_account.c.id)
-        found.update({row.email: row.id for row in connection.execute(columns.where(user_account.c.email.in_(part)))})
+        found.update(dict(_RECORDERS.rows(connection, {"emails": part})))
     if len(found) < len(emails):
         raise Unkeepable("a user is gone")
     return found
@@ -253,12 +280,9 @@ def _activity_row(slot: Slot, recorders: Mapping[str, int]) -> Row:
 def _same_message_id(connection: Connection, fresh: Sequence[Slot]) -> set[str]:
     """Name the new activities (by id) whose record has another mail of the same Message-ID and author."""
     named = [slot for slot in fresh if slot.new.mail.message_id]
-    columns = (activity.c.record_id, activity.c.message_id, activity.c.author)
     seen: set[tuple[int, str, str]] = set()
     for part in in_parts({_name(slot) for slot in named}):
-        seen.update(
-            (row[0], row[1], row[2]) for row in connection.execute(select(*columns).where(tuple_(*columns).in_(part)))
-        )
+        seen.update((number, name, author) for number, name, author in _NAMED.rows(connection, {"names": part}))
     repeated = set()
     for slot in named:
         if _name(slot) in seen:
@@ -324,16 +348,9 @@ def _touch_addresses(connection: Connection, fresh: Sequence[Slot]) -> None:
         used[local] = max(used.get(local, slot.new.received_at), slot.new.received_at)
         if slot.activity.exposed:
             exposed[local] = min(exposed.get(local, slot.new.received_at), slot.new.received_at)
-    earlier = or_(address.c.last_used_at.is_(None), address.c.last_used_at < bindparam("moment"))
-    _set_moments(connection, update(address).values(last_used_at=bindparam("moment")).where(earlier), used)
-    _set_moments(
-        connection,
-        update(address).values(exposed_at=bindparam("moment")).where(address.c.exposed_at.is_(None)),
-        exposed,
-    )
+    _USED.change(connection, _moments(used))
+    _EXPOSED.change(connection, _moments(exposed))
 
 
-def _set_moments(connection: Connection, statement: Update, moments: Mapping[str, datetime]) -> None:
-    rows = [{"name": local, "moment": moments[local]} for local in sorted(moments) if local]
-    if rows:
-        connection.execute(statement.where(address.c.local == bindparam("name")), rows)
+def _moments(moments: Mapping[str, datetime]) -> list[Row]:
+    return [{"name": local, "moment": moments[local]} for local in sorted(moments) if local]

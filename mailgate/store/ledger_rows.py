@@ -10,9 +10,18 @@ from mailgate.domain.ledger import LedgerEntry, Verdict
 from mailgate.errors import Reason
 from mailgate.store.database import insert
 from mailgate.store.identifiers import new_id
+from mailgate.store.prepared import Adding
 from mailgate.store.tables import ledger
 
 Row = dict[str, object]
+_ADD_ROWS = Adding(
+    ledger,
+    (
+        *("id", "at", "verdict", "reason", "record", "relay", "queue_id", "author", "message_id", "activity_id"),
+        *("count", "bucket"),
+    ),
+    unless=("id",),
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,8 +59,7 @@ def row_of(entry: LedgerEntry) -> Row:
 
 def write_rows(connection: Connection, rows: Sequence[Row]) -> None:
     """Write rows; those that are there already, from a commit whose answer was lost, stay as they are."""
-    if rows:
-        connection.execute(insert(connection, ledger).on_conflict_do_nothing(index_elements=[ledger.c.id]), rows)
+    _ADD_ROWS.add(connection, rows)
 
 
 def write_counts(connection: Connection, counts: Mapping[Bucket, int]) -> None:

@@ -40,6 +40,7 @@ from sqlalchemy import (
 from mailgate.domain.activity import Side
 from mailgate.store.nearness import PERSONS, nearest, persons_among, steps, users_among
 from mailgate.store.orders import in_parts
+from mailgate.store.prepared import Asking
 from mailgate.store.tables import participation, record, record_email, user_address
 
 _PG_LOCK = 0x6D67_6C69  # of advisory locks, whose numbers a database shares among all that use it
@@ -48,11 +49,16 @@ _AMONG_MAILS = text(f"SELECT pg_advisory_xact_lock_shared({_PG_LOCK})")
 _WITHOUT_MAILS = text(f"SELECT pg_advisory_xact_lock({_PG_LOCK})")
 
 _EMAILS: BindParameter[str] = bindparam("emails", expanding=True)
-_OWNERS = union_all(
-    select(user_address.c.email, null().label("key"), null().label("kind")).where(user_address.c.email.in_(_EMAILS)),
-    select(record_email.c.email, record.c.id, record.c.kind)
-    .join(record, record.c.id == record_email.c.record_id)
-    .where(record_email.c.email.in_(_EMAILS)),
+_OWNERS = Asking(
+    union_all(
+        select(user_address.c.email, null().label("key"), null().label("kind")).where(
+            user_address.c.email.in_(_EMAILS)
+        ),
+        select(record_email.c.email, record.c.id, record.c.kind)
+        .join(record, record.c.id == record_email.c.record_id)
+        .where(record_email.c.email.in_(_EMAILS)),
+    ),
+    emails="",
 )
 
 # not IS NULL: most rows are nobody's, and the index that finds those is tempting where the one by address is right
@@ -121,7 +127,7 @@ def _owners(connection: Connection, emails: Iterable[str]) -> tuple[set[str], Ma
     users: set[str] = set()
     persons: dict[str, set[int]] = {}
     for part in in_parts(emails):
-        for email, key, kind in connection.execute(_OWNERS, {"emails": part}):
+        for email, key, kind in _OWNERS.rows(connection, {"emails": part}):
             if key is None:
                 users.add(email)
             elif kind in PERSONS:

@@ -10,10 +10,11 @@ of them is looked up among the few records at whose persons a walk would look.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, func, or_, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, func, null, or_, select, union_all
 
 from mailgate.domain.record import RecordKind, RecordRef
 from mailgate.store.orders import in_parts
+from mailgate.store.prepared import Asking
 from mailgate.store.tables import record, record_contact, record_email, record_relation, user_address
 
 PERSONS = (RecordKind.CONTACT.value, RecordKind.LEAD.value)
@@ -55,17 +56,26 @@ def persons_among(connection: Connection, emails: Iterable[str]) -> dict[str, di
     return found
 
 
-def persons_near(connection: Connection, seen_from: RecordRef, emails: Iterable[str]) -> dict[str, Persons]:
-    """Find the contacts and leads that have these addresses, and say whether any is at a step of this record."""
-    found: dict[str, dict[int, RecordRef]] = {}
-    near: set[str] = set()
-    for part in in_parts(emails):
-        given = {"emails": part, "kind": seen_from.kind.value, "ref": seen_from.ref}
-        for row in connection.execute(_PERSONS_NEAR, given):
-            if row.kind in PERSONS:  # the same
-                found.setdefault(row.email, {})[row.id] = RecordRef(RecordKind(row.kind), row.ref)
-                near |= {row.email} if row.near else set()
-    return {email: Persons(refs, email in near) for email, refs in found.items()}
+class Owners:
+    """Whose addresses are, gathered from the rows of ``OWNERS_NEAR``."""
+
+    def __init__(self) -> None:
+        self.users: set[str] = set()
+        self._refs: dict[str, dict[int, RecordRef]] = {}
+        self._near: set[str] = set()
+
+    def add(self, rows: Iterable[tuple[str, int | None, str, str, bool]]) -> None:
+        """Take rows."""
+        for email, key, kind, ref, near in rows:
+            if key is None:
+                self.users.add(email)
+            elif kind in PERSONS:  # the same
+                self._refs.setdefault(email, {})[key] = RecordRef(RecordKind(kind), ref)
+                self._near |= {email} if near else set()
+
+    def persons(self) -> dict[str, Persons]:
+        """Give the contacts and leads that have the addresses."""
+        return {email: Persons(refs, email in self._near) for email, refs in self._refs.items()}
 
 
 def _persons_near() -> "Select[tuple[str, int, str, str, bool]]":
@@ -97,7 +107,14 @@ def _persons_near() -> "Select[tuple[str, int, str, str, bool]]":
     )
 
 
-_PERSONS_NEAR = _persons_near()
+# users (without a key) and persons in one statement: every mail pays for it, and both are of one moment
+OWNERS_NEAR = Asking(
+    union_all(
+        select(user_address.c.email, null(), null(), null(), null()).where(user_address.c.email.in_(_EMAILS)),
+        _persons_near(),
+    ),
+    emails="",
+)
 
 
 def steps(connection: Connection, own: int) -> Sequence[set[int]]:

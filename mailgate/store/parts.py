@@ -59,7 +59,7 @@ def write_documents(connection: Connection, activity_id: str, uploaded: Sequence
     for n, one in enumerate(uploaded, start=1):
         upload = one.upload or new_id()
         if one.upload is None:
-            uploads.write_claimed(connection, upload, one.document.content)
+            uploads.write_claimed(connection, {upload: one.document.content})
         elif not uploads.claim(connection, upload):
             raise Deferred(Reason.STORE_DOWN)  # swept meanwhile: an hour has passed
         rows.append(

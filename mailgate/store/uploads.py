@@ -6,7 +6,7 @@ claimed for an hour is swept.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select
@@ -14,9 +14,11 @@ from sqlalchemy import Connection, delete, insert, select
 from mailgate.errors import NotFound
 from mailgate.store.database import Database
 from mailgate.store.identifiers import new_id
+from mailgate.store.prepared import Adding
 from mailgate.store.tables import mail, piece, upload
 
 PIECE = 1 << 20  # bytes
+_ADD_PIECES = Adding(piece, ("upload", "n", "bytes"))
 ABANDONED_AFTER = timedelta(hours=1)
 
 
@@ -41,9 +43,9 @@ def is_there(database: Database, sha256: bytes) -> bool:
         return connection.execute(select(mail.c.size).where(mail.c.sha256 == sha256)).first() is not None
 
 
-def write_claimed(connection: Connection, number: str, raw: bytes) -> None:
-    """Write the bytes of a mail in the same transaction as the mail."""
-    connection.execute(insert(piece), list(_pieces(number, raw)))
+def write_claimed(connection: Connection, contents: Mapping[str, bytes]) -> None:
+    """Write the bytes of mails, by the numbers of their uploads, in the same transaction as the mails."""
+    _ADD_PIECES.add(connection, [row for number, raw in contents.items() for row in _pieces(number, raw)])
 
 
 def claim(connection: Connection, number: str) -> bool:
