@@ -5,9 +5,9 @@
 Parts: ``start``, ``throughput``, ``latency``, ``mixed``, ``memory``, ``lookup``, ``roundup``, ``stages``, ``disk``,
 ``verification``, ``listings``; and ``growth``, which takes long, needs 40 GB of disk, and is only run when it is named.
 
-A full run of all parts writes ``results/bench.*``, a full run of growth ``results/growth.*``; whatever is shorter, or
-not the whole, is ``*.local.*`` and says so. An interrupted run writes nothing. A part that fails, or can't be run here,
-has a row that says why. Ends with 1 where a figure is missed. ``tests.benchmarks.scale`` says how to make it shorter.
+A full run writes ``results/bench.*``, where results of parts that aren't run now stay as they are; a short one writes
+``bench.local.*`` and says so. An interrupted run writes nothing. A part that fails, or can't be run here, has a row
+that says why. Ends with 1 where a figure is missed. ``tests.benchmarks.scale`` says how to make it shorter.
 """
 
 import os
@@ -35,9 +35,9 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.figures import Row, Unmeasurable
 
-Part = Callable[[], Iterator[Row]]
+Measure = Callable[[], Iterator[Row]]
 
-USUAL: Mapping[str, Part] = {
+USUAL: Mapping[str, Measure] = {
     "start": startup.rows,
     "throughput": throughput.rows,
     "latency": latency.rows,
@@ -50,7 +50,7 @@ USUAL: Mapping[str, Part] = {
     "verification": verification.rows,
     "listings": listings.rows,
 }
-LONG: Mapping[str, Part] = {"growth": growth.rows}
+LONG: Mapping[str, Measure] = {"growth": growth.rows}
 
 
 def main(*words: str) -> int:
@@ -59,42 +59,32 @@ def main(*words: str) -> int:
     if unknown := [word for word in words if word not in parts]:
         print(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}", file=sys.stderr)
         return 2
-    chosen = words or tuple(USUAL)
+    described = machine.described()
+    print("\n".join(f"{name}: {said}" for name, said in described.items()), flush=True)
     try:
-        results = run({name: parts[name] for name in chosen})
+        found = [run(name, parts[name], described) for name in words or tuple(USUAL)]
     except KeyboardInterrupt:
         print("\ninterrupted: nothing is written", file=sys.stderr)
         return 130
-    name = "growth" if chosen == ("growth",) else "bench"
-    written = report.write(results, f"{name}.local" if results.short else name)
-    print("\n" + report.markdown(results, name))
-    print("written:", *(os.path.relpath(path) for path in written))
-    return 1 if results.missed else 0
+    written = report.write(found, short=scale.SHORT, order=tuple(parts))
+    print("\nwritten:", *(os.path.relpath(path) for path in written))
+    return 1 if report.fallen_short(row for part in found for row in part.rows) else 0
 
 
-def run(parts: Mapping[str, Part]) -> report.Results:
-    """Run parts one after the other, each row printed as soon as it is there."""
-    described = machine.described()
+def run(name: str, part: Measure, described: Mapping[str, str]) -> report.Part:
+    """Run a part, each row printed as soon as it is there."""
+    print(f"\n{name}", flush=True)
+    start = time.monotonic()
     rows: list[Row] = []
-    seconds = {}
-    for name, part in parts.items():
-        print(f"\n{name}", flush=True)
-        start = time.monotonic()
-        for row in _carefully(name, part):
-            rows.append(row)
-            print(row.line(), flush=True)
-        seconds[name] = time.monotonic() - start
-    return report.Results(
-        machine=described,
-        pairs=scale.PAIRS,
-        scale=scale.SCALE,
-        short=_short(parts),
-        rows=rows,
-        seconds=seconds,
-    )
+    for row in _carefully(name, part):
+        rows.append(row)
+        print(row.line(), flush=True)
+    seconds = time.monotonic() - start
+    print(f"  {seconds:.0f} s", flush=True)
+    return report.Part(name=name, machine=described, pairs=scale.PAIRS, scale=scale.SCALE, seconds=seconds, rows=rows)
 
 
-def _carefully(name: str, part: Part) -> Iterator[Row]:
+def _carefully(name: str, part: Measure) -> Iterator[Row]:
     try:
         yield from part()
     except Unmeasurable as lacking:
@@ -106,13 +96,6 @@ def _carefully(name: str, part: Part) -> Iterator[Row]:
 
 def _absent(name: str, why: str) -> Row:
     return Row(part=name, work="this part, or the rest of it", on="-", unit="", value=None, why=why)
-
-
-def _short(parts: Mapping[str, Part]) -> str:
-    if scale.SHORT:
-        return "A short run: its figures are for who works on the benchmark."
-    whole = set(parts) in (set(USUAL), set(LONG))
-    return "" if whole else "Some parts only."
 
 
 if __name__ == "__main__":

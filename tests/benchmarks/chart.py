@@ -21,21 +21,20 @@ HATCHED = (
 def chart(title: str, rows: Sequence[Row]) -> str:
     """Draw the rows whose unit is Postfix's figure; text only where there are none."""
     most = [row for row in rows if row.unit == TIMES and row.most is not None]
-    groups = [
-        ("rate: longer is better", [row for row in rows if row.unit == TIMES and row.most is None]),
-        ("waiting: shorter is better", most),
-    ]
-    drawn = [line for group in groups if group[1] for line in (group[0], *group[1])]
+    rates = [row for row in rows if row.unit == TIMES and row.most is None]
+    groups: list[tuple[str, list[Row]]] = [("rate: longer is better", rates), ("waiting: shorter is better", most)]
+    drawn: list[Row | str] = []
+    for heading, bars in groups:
+        drawn += [heading, *bars] if bars else []
     height = TOP + len(drawn) * (BAR + GAP) + 30
     widest = max([2.0, *(row.value for row in drawn if isinstance(row, Row) and row.value is not None)])
     body = [f'<text x="12" y="24" style="{STYLE};font-size:16px">{escape(title)}</text>', _scale(widest, height)]
     for n, line in enumerate(drawn):
         y = TOP + n * (BAR + GAP)
         body.append(_bar(line, y, widest) if isinstance(line, Row) else _heading(line, y))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">\n'
-        f'<defs>{HATCHED}</defs>\n<rect width="{WIDTH}" height="{height}" fill="#fff"/>\n' + "\n".join(body) + "\n</svg>\n"
-    )
+    size = f'width="{WIDTH}" height="{height}"'
+    begin = f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {WIDTH} {height}">'
+    return "\n".join([begin, f"<defs>{HATCHED}</defs>", f'<rect {size} fill="#fff"/>', *body, "</svg>\n"])
 
 
 def _across(value: float, widest: float) -> float:
@@ -55,7 +54,8 @@ def _heading(words: str, y: int) -> str:
 
 
 def _bar(row: Row, y: int, widest: float) -> str:
-    label = f'<text x="{LEFT - 8}" y="{y + 14}" text-anchor="end" style="{STYLE}">{escape(f"{row.work}: {row.on}")}</text>'
+    words = escape(f"{row.work}: {row.on}")
+    label = f'<text x="{LEFT - 8}" y="{y + 14}" text-anchor="end" style="{STYLE}">{words}</text>'
     if row.value is None:
         return label + f'<text x="{LEFT + 4}" y="{y + 14}" style="{STYLE}">not measured</text>'
     long = _across(row.value, widest)

@@ -30,6 +30,7 @@ def described() -> Mapping[str, str]:
         "PostgreSQL": _postgresql(),
         "Postfix": _postfix(),
         "mailgate": _commit(),
+        "load before": f"{os.getloadavg()[0]:.2f}",
     }
 
 
