@@ -26,7 +26,8 @@ def found(root: Part) -> bool:
 
 def _is_ambiguous(part: Part) -> bool:
     encoding = part.fields.first("content-transfer-encoding")
-    twice = any(len(set(part.fields.all(name))) > 1 for name in _ONCE)
+    names = [name for name, _ in part.fields.items if name in _ONCE]
+    twice = len(names) > len(set(names)) and any(len(set(part.fields.all(name))) > 1 for name in _ONCE)
     encoded = bool(part.parts) and encoding.strip().lower() not in _OF_MULTIPARTS
     return part.type.ambiguous or twice or encoded or not _ENCODING.fullmatch(encoding)
 

@@ -146,6 +146,9 @@ class _Writer:
             return
         words = _spaced(text)
         self._words.append(words)
+        if words == " ":
+            self._owe(" ")
+            return
         if words.startswith(" "):
             self._owe(" ")
         if words.strip():

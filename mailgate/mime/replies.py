@@ -18,7 +18,7 @@ MAX_ASKED = 20
 _LANGUAGES = ["de", "en", "fr", "it"]
 _BEGINS = re.compile(r"[ \t\u00a0*]{0,4}(?:On|Am|Le|Il)\s")
 _VERB = re.compile(r"\b(?:wrote|schrieb|a écrit|ha scritto)\b")
-_OF_VERB = re.compile(r"wrote|schrieb|écrit|scritto")  # a line may end within "a écrit"
+_OF_VERB = ("wrote", "schrieb", "écrit", "scritto")  # a line may end within "a écrit"
 _SPACES = re.compile(r"\s+")
 _STAMP = re.compile(r"\d[:.h]\d\d|\b\d{4}\b|@")  # programs say the time, the year or the address; people seldom do
 _WHEN_OR_WHOM = re.compile(r"\d|@")
@@ -30,7 +30,8 @@ class Attributions:
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
         self._left = MAX_ASKED
-        self._none = not any(map(_OF_VERB.search, lines))
+        whole = "\n".join(lines)
+        self._none = not any(word in whole for word in _OF_VERB)
 
     def at(self, start: int) -> int | None:
         """Return the line after the attribution that begins in a line; ``None`` where none does."""

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 import time
+from itertools import product
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -268,3 +270,17 @@ def test_a_line_is_one_harmless_line(shown: str, expected: str) -> None:
 
 def test_a_line_is_cut_at_its_limit() -> None:
     assert text.line("x" * 50, 10) == "xxxxxxxxx…"
+
+
+def test_of_all_letters_controls_and_surrogates_alone_are_replaced() -> None:
+    letters = map(chr, range(sys.maxunicode + 1))
+    cleaned = {letter for letter in letters if text.clean(letter) != letter}
+    assert cleaned == {chr(n) for n in range(sys.maxunicode + 1) if category(chr(n)) in {"Cc", "Cs"}} - set("\t\n\r")
+    assert {text.clean(letter) for letter in cleaned} == {"\ufffd"}
+
+
+def test_a_line_of_plain_letters_is_made_as_any_other_is() -> None:
+    for chosen in product(("", "a", "ab c", " ", "  ", "~", "\x7f", "\t", "é"), repeat=4):
+        told = "".join(chosen)
+        for limit in (6, 100):
+            assert text.line(told, limit) == text.line(told + "\u00ad", limit), told
