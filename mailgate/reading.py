@@ -1,9 +1,10 @@
 """Who takes mails apart: small ordinary ones here and now, big or odd ones in a process of their own.
 
-A mail is small and ordinary when it costs some tenths of a second at most (``is_plain``, by a few counts). Any other
-goes to one of ``WORKERS`` processes (``mailgate.mime.worker``), which are started when they are first needed, kept, and
-replaced after ``MOST_OCTETS``. They get pipes and nothing else: no socket, no file, no settings; they end when the pipe
-does, so they don't outlive us, and what they print of a failure is thrown away.
+A mail is small and ordinary when it costs some tenths of a second at most (``is_plain``, by a few counts); with files
+in base64, which cost little to read, it may be larger: they take as long again on their way to another process. Any
+other goes to one of ``WORKERS`` processes (``mailgate.mime.worker``), which are started when they are first needed,
+kept, and replaced after ``MOST_OCTETS``. They get pipes and nothing else: no socket, no file, no settings; they end
+when the pipe does, so they don't outlive us, and what they print of a failure is thrown away.
 
 Raises nothing. A worker that dies, hangs for ``SECONDS``, runs out of memory or answers nonsense costs its mail the
 note ``unreadable``, with the header fields still read. Where no worker can be had, mails of up to ``MOST_HERE`` are
@@ -43,7 +44,9 @@ PROGRAM = (sys.executable, "-I", "-m", "mailgate.mime.worker")
 ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # that Python itself may need
 
 # what is read at once
-PLAIN_SIZE = 1024 * 1024
+PLAIN_SIZE = 1024 * 1024  # without files
+PLAIN_WITH_FILES = 8 * 1024 * 1024
+PLAIN_LINES_WITH_FILES = 150_000
 PLAIN_HEADER = 256 * 1024
 PLAIN_LINES = 50_000
 PLAIN_MARKS = 20_000  # "<" and "&": each costs some ten microseconds where they are HTML
@@ -70,6 +73,8 @@ class _NoWorker(Exception):
 
 def is_plain(raw: bytes) -> bool:
     """Say whether a mail is small and ordinary, at the cost of looking through a small mail a few times."""
+    if PLAIN_SIZE < len(raw) <= PLAIN_WITH_FILES and header.body_offset(raw) <= PLAIN_HEADER:
+        raw = mime.skeleton(raw) if raw.count(b"\n") <= PLAIN_LINES_WITH_FILES else raw
     size = len(raw)
     return (
         size <= PLAIN_SIZE

@@ -5,8 +5,8 @@ many parts, too deep, or a fault of the parsers or our own; header and raw bytes
 broken but could be read, ``charset_guessed``, ``ambiguous_structure``, ``header_too_large``, ``date_absurd`` (a date
 that can't be read), ``remote_images``, ``too_many_links``.
 
-Thread-safe: no state. Nothing is decompressed, loaded, run or written. A mail of 5 kB takes a millisecond or two, one
-of 25 MB about a second; memory stays below six times the size.
+Thread-safe: no state. Nothing is decompressed, loaded, run or written. A mail of 5 kB takes half a millisecond, one
+of 25 MB with files some sixty; memory stays below six times the size.
 """
 
 import re
@@ -20,6 +20,7 @@ from mailgate.mime import (
     ambiguity,
     bodies,
     calendars,
+    cms,
     dates,
     fields,
     flowed,
@@ -33,6 +34,7 @@ from mailgate.mime import (
     sealed,
     sniffing,
     text,
+    tnef,
     tree,
     words,
 )
@@ -61,6 +63,8 @@ DEFECTS = {
     "NoBoundaryInMultipartDefect": "it has parts, and doesn't say how they are divided",
     "StartBoundaryNotFoundDefect": "the beginning of its parts is missing",
 }
+FILES = frozenset({"application", "audio", "font", "image", "video"})
+OPENED = frozenset({"binary/octet-stream", "application/octet-stream"}) | tnef.TYPES | cms.TYPES  # or may be
 CALENDARS = frozenset({"text/calendar", "text/x-vcalendar", "application/ics"})
 
 _META_WITHIN = 2048
@@ -96,6 +100,24 @@ def header_only(raw: bytes, why: str) -> Mail:
         mail = _header(fields.split(raw), said)
     said.add(notes.UNREADABLE, f"The mail is kept as it came, its body is not taken apart: {why}.")
     return replace(mail, notes=said.done())
+
+
+def skeleton(raw: bytes) -> bytes:
+    """Leave out the contents of files in base64, which cost little to read; all stays where none can be told."""
+    try:
+        leaves = [part for part in tree.walk(tree.parse(raw, fields.split(raw))) if _is_file(part)]
+    except Exception:  # noqa: BLE001 - the same as for ``read``
+        return raw
+    starts = (0, *(leaf.start + leaf.size for leaf in leaves))
+    ends = (*(leaf.start for leaf in leaves), len(raw))
+    return b"".join(raw[start:end] for start, end in zip(starts, ends, strict=True))
+
+
+def _is_file(part: Part) -> bool:
+    """Say whether a part is a file of a type that is never opened."""
+    kind = part.media.partition("/")[0]
+    encoding = part.fields.first("content-transfer-encoding").strip().lower()
+    return not part.parts and encoding == b"base64" and kind in FILES and part.media not in OPENED
 
 
 def document(raw: bytes, n: int) -> bytes | None:

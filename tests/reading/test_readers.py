@@ -159,7 +159,30 @@ def test_a_small_ordinary_mail_needs_no_process() -> None:
     made.close()
 
 
+def with_file(kind: bytes, octets: int, encoding: bytes = b"base64") -> bytes:
+    """A mail with one file of about so many octets."""
+    head = b"--b\r\nContent-Type: %b\r\nContent-Transfer-Encoding: %b\r\n\r\n" % (kind, encoding)
+    mixed = HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nGuten Tag\r\n"
+    return mixed + head + (b"QUJD" * 19 + b"\r\n") * (octets // 78) + b"--b--\r\n"
+
+
+def test_a_mail_with_a_big_file_needs_no_process_either() -> None:
+    raw = with_file(b"application/pdf", reading.PLAIN_WITH_FILES - 1000)
+    before = children()
+    made = Readers()
+    assert made.read(raw) == mime.read(raw)
+    assert children() == before
+    made.close()
+
+
 ODD = {
+    "a bigger file": with_file(b"application/pdf", reading.PLAIN_WITH_FILES),
+    "a big file in short lines": with_file(b"image/png", 1 << 20) + b"\n" * reading.PLAIN_LINES_WITH_FILES,
+    "a big file that may hold others": with_file(b"application/octet-stream", 2 << 20),
+    "a big file as it stands": with_file(b"application/pdf", 2 << 20, b"8bit"),
+    "a big text in base64": with_file(b"text/plain", 2 << 20),
+    "a big mail in base64": with_file(b"message/rfc822", 2 << 20),
+    "a big file beside many tags": with_file(b"image/png", 2 << 20) + b"<" * (reading.PLAIN_MARKS + 1),
     "big": MAIL + b"x" * reading.PLAIN_SIZE,
     "a long header": b"X: y\r\n" * (reading.PLAIN_HEADER // 6 + 1) + MAIL,
     "no end of its header": b"X: " + b"y" * reading.PLAIN_HEADER,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mailgate import mime
 from mailgate.domain.mail import Document, Mail
-from mailgate.mime import bodies, html, opening
+from mailgate.mime import bodies, html, opening, tree
 from tests.unit.mime.soundness import faults
 
 HEAD = b"From: anna@haus.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
@@ -376,3 +376,31 @@ def test_attached_mails_are_found_also_where_they_are_files(head: bytes, content
     part = b"--m\n" + head + b"\nContent-Disposition: attachment\n\n" + content
     raw = (b"Content-Type: multipart/mixed; boundary=m\n\n--m\n\ntext\n" + part + b"\n--m--\n").replace(b"\n", b"\r\n")
     assert mime.attached(raw) == (((1, content.replace(b"\n", b"\r\n")),) if is_one else ())
+
+
+FILE = b"--b\r\nContent-Type: %b\r\nContent-Transfer-Encoding: %b\r\n\r\n"
+MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\nbefore\r\n--b\r\n\r\nGuten Tag\r\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoding", "left"),
+    [
+        (b"application/pdf", b"base64", b""),
+        (b"image/png", b" BASE64 ", b""),
+        (b"application/octet-stream", b"base64", b"QUJD\r\nQUJD"),
+        (b"application/ms-tnef", b"base64", b"QUJD\r\nQUJD"),
+        (b"application/pkcs7-mime", b"base64", b"QUJD\r\nQUJD"),
+        (b"text/plain", b"base64", b"QUJD\r\nQUJD"),
+        (b"message/rfc822", b"base64", b"QUJD\r\nQUJD"),
+        (b"application/pdf", b"8bit", b"QUJD\r\nQUJD"),
+    ],
+)
+def test_a_skeleton_is_all_of_a_mail_but_files(kind: bytes, encoding: bytes, left: bytes) -> None:
+    head = FILE % (kind, encoding)
+    behind = b"\r\n--b\r\n\r\nGruss\r\n--b--\r\nafter"
+    assert mime.skeleton(MIXED + head + b"QUJD\r\nQUJD" + behind) == MIXED + head + left + behind
+
+
+def test_the_skeleton_of_what_cannot_be_taken_apart_is_all_of_it() -> None:
+    raw = MIXED + FILE % (b"image/png", b"base64") * (tree.MAX_PARTS + 1)
+    assert mime.skeleton(raw) == raw
