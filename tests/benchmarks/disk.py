@@ -3,8 +3,8 @@
     python -m tests.benchmarks disk
 
 Some thousands of mails are sent to the program, and what the database grew by from the first quarter to the last is
-counted: on SQLite the pages in use, on PostgreSQL the size of the database. What comes on top and doesn't grow stands
-beside: the WAL files, and the empty database.
+counted: on SQLite the pages in use, on PostgreSQL the size of the database. Beside it stand the empty database, the WAL
+files, which don't grow with it, and on PostgreSQL what a mail writes to the WAL: what a standby is sent.
 
 Limits: the PDF of a mail of 100 kB is random, as compressed files are, and the same in all mails but for its first
 line; nothing is shared between mails, so that this costs what others would.
@@ -36,22 +36,25 @@ def _row(server: Server, size: int, mails: int) -> Row:
     empty = used(server)
     first = mails // 4
     _send(server, size, first)
-    before = used(server)
+    before, logged = used(server), _logged(server)
     _send(server, size, mails - first)
     each = (used(server) - before) / (mails - first)
+    beside: dict[str, float | str] = {
+        "bytes a mail": each,
+        "x its size": each / size,
+        "mails sent": str(mails),
+        "empty store MB": empty / 1e6,
+        "WAL files MB": _wal(server) / 1e6,
+    }
+    if server.database is not None:
+        beside["bytes of WAL a mail"] = (_logged(server) - logged) / (mails - first)
     return Row(
         part="disk",
         work=f"{NAMES[size]}, a million mails",
         on=server.name,
         unit="GB",
         value=each * 1e6 / 1e9,
-        beside={
-            "bytes a mail": each,
-            "x its size": each / size,
-            "mails sent": str(mails),
-            "empty store MB": empty / 1e6,
-            "WAL MB": _wal(server) / 1e6,
-        },
+        beside=beside,
     )
 
 
@@ -76,6 +79,10 @@ def _wal(server: Server) -> int:
         beside = path.with_name(path.name + "-wal")
         return beside.stat().st_size if beside.exists() else 0
     return _asked(server, sqlite="", postgresql="SELECT sum(size)::bigint FROM pg_ls_waldir()")
+
+
+def _logged(server: Server) -> int:
+    return _asked(server, sqlite="SELECT 0", postgresql="SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
 
 
 def _asked(server: Server, *, sqlite: str, postgresql: str) -> int:

@@ -23,11 +23,11 @@ from mailgate.store.activities import Activities
 from mailgate.store.database import Database, open_database
 from mailgate.store.migrations import migrate
 from tests.benchmarks.figures import Row, Unmeasurable
-from tests.benchmarks.scale import ENGINES
+from tests.benchmarks.scale import ENGINES, scaled
 from tests.postgres_server import running
 from tests.store.multitude import FILTERS, PLACES, fill
 
-SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "10000 100000 1000000").split())
+SIZES = tuple(scaled(int(size), 1000) for size in os.environ.get("BENCH_SIZES", "10000 100000 1000000").split())
 TURNS = int(os.environ.get("BENCH_TURNS", "11"))
 FLAT = 1.5
 
