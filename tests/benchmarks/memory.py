@@ -40,7 +40,7 @@ def rows() -> Iterator[Row]:
             with sampled(server.pid) as looks:
                 late = _in_flight(server)
             peak = max(looks, key=lambda look: look.all)
-            yield _row(server, f"{MAILS} mails of 25 MB in flight", peak, most=1500, aim=750, dot_to_last_250=late)
+            yield _row(server, f"{MAILS} mails of 25 MB in flight", peak, most=1500, aim=750, last_250_after=late)
             time.sleep(5)
             yield _row(server, "5 s after them", Taken.now(server.pid))
 
@@ -61,7 +61,7 @@ def _row(
         value=taken.all / MB,
         most=most,
         aim=aim,
-        beside=beside | more,
+        beside=beside | {name.replace("_", " "): said for name, said in more.items()},
     )
 
 
