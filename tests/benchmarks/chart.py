@@ -10,6 +10,7 @@ from html import escape
 from tests.benchmarks.figures import TIMES, Row, Verdict, shown
 
 WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 960, 430, 70, 18, 8, 64
+MOST = 3.0
 COLOURS = {Verdict.AIM: "#1b7f4b", Verdict.KEPT: "#4c9f70", Verdict.MISSED: "url(#missed)", Verdict.FREE: "#9aa5b1"}
 STYLE = "font-family:sans-serif;font-size:12px;fill:#222"
 HATCHED = (
@@ -27,7 +28,8 @@ def chart(title: str, rows: Sequence[Row]) -> str:
     for heading, bars in groups:
         drawn += [heading, *bars] if bars else []
     height = TOP + len(drawn) * (BAR + GAP) + 30
-    widest = max([2.0, *(row.value for row in drawn if isinstance(row, Row) and row.value is not None)])
+    longest = max([2.0, *(row.value for row in drawn if isinstance(row, Row) and row.value is not None)])
+    widest = min(longest, MOST)
     body = [f'<text x="12" y="24" style="{STYLE};font-size:16px">{escape(title)}</text>', _scale(widest, height)]
     for n, line in enumerate(drawn):
         y = TOP + n * (BAR + GAP)
@@ -58,7 +60,7 @@ def _bar(row: Row, y: int, widest: float) -> str:
     label = f'<text x="{LEFT - 8}" y="{y + 14}" text-anchor="end" style="{STYLE}">{words}</text>'
     if row.value is None:
         return label + f'<text x="{LEFT + 4}" y="{y + 14}" style="{STYLE}">not measured</text>'
-    long = _across(row.value, widest)
+    long = _across(min(row.value, widest), widest)
     bar = f'<rect x="{LEFT}" y="{y}" width="{long}" height="{BAR}" fill="{COLOURS[row.verdict]}"/>'
     wanted = row.least if row.least is not None else row.most
     tick = ""

@@ -27,7 +27,9 @@ from tests.benchmarks.scale import ENGINES, scaled
 from tests.postgres_server import running
 from tests.store.multitude import FILTERS, PLACES, fill
 
-SIZES = tuple(scaled(int(size), 1000) for size in os.environ.get("BENCH_SIZES", "10000 100000 1000000").split())
+SMALLEST = 10_000  # what stands out in a store needs room
+ASKED = [int(size) for size in os.environ.get("BENCH_SIZES", "10000 100000 1000000").split()]
+SIZES = tuple(sorted({scaled(size, min(size, SMALLEST)) for size in ASKED}))
 TURNS = int(os.environ.get("BENCH_TURNS", "11"))
 FLAT = 1.5
 
