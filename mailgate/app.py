@@ -7,9 +7,11 @@ the command line's.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -39,7 +41,7 @@ from mailgate.mailauth.authenticator import Authenticator
 from mailgate.outbound import Instance as OutboundInstance
 from mailgate.outbound import Outbound
 from mailgate.ports import Reader
-from mailgate.reading import Readers
+from mailgate.reading import WORKERS, Readers
 from mailgate.settings import Settings
 from mailgate.settings.model import Relay as RelaySettings
 from mailgate.smtp.limits import Limits
@@ -64,7 +66,10 @@ from mailgate.store.reminders import Reminders
 from mailgate.store.rereading import Rereading
 from mailgate.store.speakers import Speakers
 from mailgate.store.users import Users
+from mailgate.supervisor import Post, Supervisor, Watched
+from mailgate.watching import Answering, Asking
 
+_PEER_LEAST = 40  # connections: twice what a Postfix at its defaults opens to one place
 PROBE_SECONDS = 3  # less than what watches /readyz waits
 
 
@@ -155,10 +160,10 @@ def _open(stack: ExitStack, settings: Settings, *, create: bool) -> Database:
     return database
 
 
-def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Settings) -> Desk:
+def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Settings, *, reading: int = WORKERS) -> Desk:
     users = Users(database, rules.domain)
     records = Records(database, rules.edition, rules.domain)
-    readers = _readers(stack)  # they end after the archive: what they are torn from must not be kept
+    readers = _readers(stack, reading)  # they end after the archive: what they are torn from must not be kept
     archive = Archive(database)
     stack.callback(archive.close)
     pending = PendingSenders(
@@ -189,8 +194,8 @@ def _desk(stack: ExitStack, database: Database, rules: Policy, settings: Setting
     )
 
 
-def _readers(stack: ExitStack) -> Readers:
-    readers = Readers()
+def _readers(stack: ExitStack, workers: int = WORKERS) -> Readers:
+    readers = Readers(workers=workers)
     stack.callback(readers.close)
     return readers
 
@@ -335,31 +340,118 @@ def serve(settings: Settings) -> int:
     """Take mail until SIGTERM or SIGINT; the exit code is 0 when everything ended in time."""
     events.set_up()
     check_config(settings)
-    rules = policy(settings)
-    _advise(rules)
+    _advise(policy(settings))
     inherited = systemd.inherited_sockets()
+    with ExitStack() as stack:
+        kind = _check_store(settings)
+        workers = _workers(settings, kind)
+        listeners = _open_listeners(stack, settings, inherited)
+        health = http.bind(settings.metrics.listen) if settings.metrics.listen else None
+        if workers == 1:
+            return _serve_alone(stack, settings, listeners, health)
+        if health is not None:
+            stack.callback(health.close)
+        gc.collect()
+        gc.freeze()  # what all share is not looked through again, and so not copied
+        shared = _share(settings, workers)
+        return Supervisor(
+            workers,
+            partial(_be_worker, shared, listeners),
+            partial(_be_watcher, health) if health else None,
+            settings.smtp.drain_seconds,
+            _places(settings),
+        ).run()
+
+
+def _check_store(settings: Settings) -> str:
+    """Open the store, look whether it can be used, and close it: nothing of it may be shared with other processes."""
     with ExitStack() as stack:
         database = _open(stack, settings, create=True)
         if database.kind == "sqlite":
             migrate_database(database)
         check_schema(database)
-        desk = _desk(stack, database, rules, settings)
-        server = Server(
-            desk.intake,
-            _limits(settings),
-            _open_listeners(stack, settings, inherited),
-            hostname=rules.domain,  # never the machine's own name: Postfix there would take us for itself
-            tls=_tls_files(settings),
-            help_url=settings.replies.help_url,
-        )
-        if settings.metrics.listen:
-            why_not = partial(_unready, server, database, Directory(database, rules.domain))
-            probe = ThreadPoolExecutor(1, thread_name_prefix="probe")
-            stack.callback(probe.shutdown, wait=False, cancel_futures=True)
-            ready = partial(_unready_in_time, probe, why_not)
-            health = http.start(http.bind(settings.metrics.listen), ready, events.render_metrics)
-            stack.callback(health.close)
-        return asyncio.run(_until_told(server, settings))
+        return database.kind
+
+
+def _workers(settings: Settings, kind: str) -> int:
+    given = settings.smtp.workers
+    if kind == "sqlite":
+        if given > 1:
+            raise Misconfigured(
+                f"smtp.workers is {given}, and the store is a SQLite file, which one process writes: "
+                "write 0 or 1, or move to PostgreSQL"
+            )
+        return 1
+    return given or _processors()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _share(settings: Settings, workers: int) -> Settings:
+    """Give the settings of one of several workers: its share of what is limited."""
+    smtp = settings.smtp
+    peer = max(_PEER_LEAST, -(-smtp.max_connections_per_peer // workers))
+    mine = smtp.model_copy(
+        update={
+            "max_connections": -(-smtp.max_connections // workers),
+            "max_connections_per_peer": min(smtp.max_connections_per_peer, peer),
+            "bytes_in_flight": -(-smtp.bytes_in_flight // workers),
+        }
+    )
+    return settings.model_copy(update={"smtp": mine})
+
+
+def _be_worker(settings: Settings, listeners: Sequence[BoundListener], post: Post) -> int:
+    with ExitStack() as stack:
+        return _serve_alone(stack, settings, listeners, None, post)
+
+
+def _be_watcher(health: socket.socket, watched: Watched) -> int:
+    """Answer what monitors ask until the supervisor ends, or tells us to."""
+    asking = Asking(watched)
+    ready = partial(asking.why_not_ready, PROBE_SECONDS)
+    serving = http.start(health, ready, asking.metrics, asking.is_alive)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        os.read(watched.life, 1)  # ends with the supervisor
+    except SystemExit:
+        pass
+    finally:
+        serving.close()
+    return 0
+
+
+def _serve_alone(
+    stack: ExitStack,
+    settings: Settings,
+    listeners: Sequence[BoundListener],
+    health: socket.socket | None,
+    post: Post | None = None,
+) -> int:
+    """Take mail in this process. With a ``post`` it is one of several."""
+    rules = policy(settings)
+    database = _open(stack, settings, create=False)
+    # of big mails two are read at once on a machine; with more workers, one by each
+    desk = _desk(stack, database, rules, settings, reading=WORKERS if post is None else 1)
+    server = Server(
+        desk.intake,
+        _limits(settings),
+        listeners,
+        hostname=rules.domain,  # never the machine's own name: Postfix there would take us for itself
+        tls=_tls_files(settings),
+        help_url=settings.replies.help_url,
+    )
+    why_not = partial(_unready, server, database, Directory(database, rules.domain))
+    probe = ThreadPoolExecutor(1, thread_name_prefix="probe")
+    stack.callback(probe.shutdown, wait=False, cancel_futures=True)
+    ready = partial(_unready_in_time, probe, why_not)
+    if health is not None:
+        stack.callback(http.start(health, ready, events.render_metrics).close)
+    return asyncio.run(_until_told(server, settings, ready, post))
 
 
 def _advise(rules: Policy) -> None:
@@ -435,26 +527,57 @@ def _unready(server: Server, database: Database, directory: Directory) -> str | 
     return None
 
 
-async def _until_told(server: Server, settings: Settings) -> int:
+async def _until_told(server: Server, settings: Settings, ready: Callable[[], str | None], post: Post | None) -> int:
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    loop.add_signal_handler(signal.SIGHUP, _reload, server)
+    loop.add_signal_handler(signal.SIGHUP, _reload, server, post)
     await server.start()
-    heart = asyncio.create_task(_beat())
-    systemd.ready()
-    events.started(smtp=settings.smtp.listen, lmtp=settings.lmtp.listen, metrics=settings.metrics.listen)
+    if post is None:
+        heart = asyncio.create_task(_beat())
+        systemd.ready()
+    else:
+        answering = Answering(post, ready)
+        loop.add_reader(post.life, _orphaned, loop, post, told)
+        heart = asyncio.create_task(_beat_for(post))
+        post.ready()
+    if post is None:
+        events.started(**_places(settings))
     await told.wait()
-    systemd.stopping()
-    events.stopping(server.connections)
+    if post is None:
+        systemd.stopping()
+        events.stopping(connections=server.connections)
     cut_off = await server.drain()
     heart.cancel()
-    events.stopped(cut_off=cut_off)
+    if post is not None:
+        answering.end()
+    if post is None or cut_off:
+        events.stopped(cut_off=cut_off)
     return 0
 
 
-def _reload(server: Server) -> None:
+def _places(settings: Settings) -> dict[str, str | int]:
+    return {"smtp": settings.smtp.listen, "lmtp": settings.lmtp.listen, "metrics": settings.metrics.listen}
+
+
+def _orphaned(loop: asyncio.AbstractEventLoop, post: Post, told: asyncio.Event) -> None:
+    """Drain: nobody would start us again, or tell us to end."""
+    loop.remove_reader(post.life)
+    told.set()
+
+
+async def _beat_for(post: Post) -> None:
+    """Tell the supervisor that the loop turns."""
+    while True:
+        post.beat()
+        await asyncio.sleep(1)
+
+
+def _reload(server: Server, post: Post | None) -> None:
+    if post is not None:  # the supervisor tells
+        server.reload_tls()
+        return
     systemd.reloading()
     server.reload_tls()
     systemd.ready()

@@ -9,17 +9,19 @@ and the lines it went through, without its text: driver errors quote what they w
 import logging
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import cache
 from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
 
 from mailgate import __version__
 from mailgate.domain.ledger import Outcome, Verdict
 from mailgate.errors import Reason
+from mailgate.sums import Families, Family
 
 MAX_VALUE = 300
 # Libraries that quote what they were given: the drivers statements and rows. What goes wrong in them is told by events
@@ -51,6 +53,7 @@ _LAST_KEPT = Gauge("mailgate_last_kept_timestamp_seconds", "When a mail was last
 _BAD_RECIPIENTS = Counter("mailgate_bad_recipients", "Recipients refused at RCPT", ["reason"], registry=registry)
 _TURNED_AWAY = Counter("mailgate_turned_away", "Connections refused before any mail", ["reason"], registry=registry)
 _DNS_QUESTIONS = Counter("mailgate_dns_questions", "Questions to the name servers", ["verdict"], registry=registry)
+_RESTARTS = Counter("mailgate_worker_restarts", "Workers that ended and were started again", registry=registry)
 _BUILD = Gauge("mailgate_build_info", "The version that runs", ["version"], registry=registry)
 _BUILD.labels(__version__).set(1)
 
@@ -148,6 +151,39 @@ def set_up_within() -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def families() -> list[Family]:
+    """Give the metrics in plain values."""
+    return [
+        {
+            "name": metric.name,
+            "type": metric.type,
+            "help": metric.documentation,
+            "samples": [{"name": each.name, "labels": each.labels, "value": each.value} for each in metric.samples],
+        }
+        for metric in registry.collect()
+    ]
+
+
+class _Families:
+    """Stands for a registry."""
+
+    def __init__(self, told: Families) -> None:
+        self._told = told
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the metrics."""
+        for family in self._told:
+            metric = Metric(family["name"], family["help"], family["type"])
+            for sample in family["samples"]:
+                metric.add_sample(sample["name"], sample["labels"], sample["value"])
+            yield metric
+
+
+def render_families(told: Families) -> bytes:
+    """Give such metrics in the Prometheus text format."""
+    return generate_latest(_Families(told))
 
 
 def render_metrics() -> bytes:
@@ -298,19 +334,29 @@ def advised(what: str) -> None:
     _log.warning("advice", what=what)
 
 
+def worker_ended(*, number: int, code: int) -> None:
+    """A worker (or the watcher) ended although nobody told it to; another is started. Negative: by that signal."""
+    _log.error("worker ended", worker=number, code=code)
+
+
+def workers_restarted(number: int) -> None:
+    """So many workers were started again."""
+    _RESTARTS.inc(number)
+
+
 def reloaded(what: str) -> None:
     """SIGHUP was obeyed."""
     _log.info("reloaded", what=what)
 
 
-def stopping(connections: int) -> None:
-    """SIGTERM: no new clients; mails in flight are let finish."""
-    _log.info("stopping", connections=connections)
+def stopping(**facts: int) -> None:
+    """SIGTERM: no new clients; mails in flight are let finish. ``facts``: how many connections, where that is known."""
+    _log.info("stopping", **facts)
 
 
-def stopped(*, cut_off: int) -> None:
-    """The service ends; ``cut_off`` connections did not finish in time (their mails were not acknowledged)."""
-    _log.info("stopped", cut_off=cut_off)
+def stopped(**facts: int) -> None:
+    """The service ends. ``cut_off``: connections that did not finish in time (their mails were not acknowledged)."""
+    _log.info("stopped", **facts)
 
 
 def surprise(where: str, error: BaseException) -> None:

@@ -113,6 +113,7 @@ class Readers:
         self,
         program: Sequence[str] = PROGRAM,
         *,
+        workers: int = WORKERS,
         seconds: float = SECONDS,
         wait: float = WAIT,
         is_plain: Callable[[bytes], bool] = is_plain,
@@ -122,7 +123,7 @@ class Readers:
         self._wait = wait
         self._is_plain = is_plain
         self._free: LifoQueue[_Worker | None] = LifoQueue()  # None: a place for one that is not started
-        for _ in range(WORKERS):
+        for _ in range(workers):
             self._free.put(None)
         self._lock = threading.Lock()
         self._alive: set[_Worker] = set()

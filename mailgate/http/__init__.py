@@ -1,7 +1,7 @@
 """Metrics and health over HTTP, for monitors and load balancers on this machine or in its network.
 
     /metrics   the Prometheus text of ``events``
-    /healthz   200: the process lives
+    /healthz   200: the process lives, or of several at least one that takes mail; else 503
     /readyz    200: it would take a mail now; 503 with one line that says why not
 
 ``bind`` takes the port before anything else runs, ``start`` serves it from a thread of its own. Refuses: other paths
@@ -35,6 +35,7 @@ PLAIN = "text/plain; charset=utf-8"
 
 Ready = Callable[[], str | None]
 Render = Callable[[], bytes]
+Alive = Callable[[], bool]
 
 
 def bind(spec: str) -> socket.socket:
@@ -56,12 +57,13 @@ def _why(error: OSError | ValueError) -> str:
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is no HOST:PORT"
 
 
-def start(sock: socket.socket, ready: Ready, render: Render) -> "HealthServer":
+def start(sock: socket.socket, ready: Ready, render: Render, alive: Alive = lambda: True) -> "HealthServer":
     """Serve a bound socket until ``close``. ``ready`` and ``render`` are called in threads, several at once.
 
-    ``ready`` gives ``None``, or one line that says why no mail would be taken now; it must not wait for long.
+    ``ready`` gives ``None``, or one line that says why no mail would be taken now; it must not wait for long. ``alive``
+    says whether anybody is there who takes mail.
     """
-    server = _Server(sock, ready, render)
+    server = _Server(sock, ready, render, alive)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="http", daemon=True)
     thread.start()
     return HealthServer(server, thread)
@@ -84,12 +86,13 @@ class HealthServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, sock: socket.socket, ready: Ready, render: Render) -> None:
+    def __init__(self, sock: socket.socket, ready: Ready, render: Render, alive: Alive) -> None:
         super().__init__(sock.getsockname()[:2], _Handler, bind_and_activate=False)
         self.socket.close()  # the base class opens one of its own
         self.socket = sock
         self.ready = ready
         self.render = render
+        self.alive = alive
         self._slots = BoundedSemaphore(MAX_CONNECTIONS)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -165,7 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/metrics":
             return HTTPStatus.OK, events.METRICS_TYPE, self.server.render()
         if path == "/healthz":
-            return HTTPStatus.OK, PLAIN, b"alive\n"
+            if self.server.alive():
+                return HTTPStatus.OK, PLAIN, b"alive\n"
+            return HTTPStatus.SERVICE_UNAVAILABLE, PLAIN, b"no worker answers\n"
         if path == "/readyz":
             why = self._why_not()
             return (HTTPStatus.OK, PLAIN, b"ready\n") if why is None else (HTTPStatus.SERVICE_UNAVAILABLE, PLAIN, why)

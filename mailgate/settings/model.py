@@ -48,7 +48,7 @@ class Smtp(BaseModel, frozen=True, extra="forbid"):
     tls_cert: File = None
     tls_key: File = None
     tls_client_ca: File = None
-    workers: Annotated[int, BeforeValidator(values.whole(1, 1_000)), AfterValidator(values.one_process)] = 1
+    workers: Annotated[int, BeforeValidator(values.whole(0, 200))] = 0  # 0: as many as fit the store
 
 
 class Lmtp(BaseModel, frozen=True, extra="forbid"):

@@ -255,10 +255,3 @@ def timezone(text: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("is no time zone: write one such as Europe/Zurich or UTC") from None
     return text
-
-
-def one_process(count: int) -> int:
-    """Take 1 only: more is for later."""
-    if count != 1:
-        raise ValueError("is not in this version: write 1")
-    return count
