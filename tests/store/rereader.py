@@ -30,6 +30,9 @@ class Better:
     def read(self, raw: bytes) -> Mail:
         return self.make(mime.read(raw))
 
+    def read_soon(self, raw: bytes, done: Callable[[Mail], None]) -> None:
+        done(self.read(raw))
+
     def attached(self, raw: bytes) -> Sequence[tuple[int, bytes]]:
         return mime.attached(raw)
 

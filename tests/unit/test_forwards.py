@@ -1,6 +1,6 @@
 """Mails handed to a record as attachments: which mails are such, what is logged of them, and what of the cover."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -409,6 +409,9 @@ class Dying:
             return mime.read(raw)
         self.deaths += 1
         return mime.header_only(raw, "reading it failed")
+
+    def read_soon(self, raw: bytes, done: Callable[[Mail], None]) -> None:
+        done(self.read(raw))
 
     def attached(self, raw: bytes) -> Sequence[tuple[int, bytes]]:
         return () if raw.startswith(self.words) else mime.attached(raw)
