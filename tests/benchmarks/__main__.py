@@ -3,7 +3,7 @@
     python -m tests.benchmarks [PART ...]
 
 Parts: ``start``, ``throughput``, ``latency``, ``mixed``, ``memory``, ``lookup``, ``roundup``, ``stages``, ``disk``,
-``verification``, ``listings``; and ``growth``, which takes long, needs 40 GB of disk, and is only run when it is named.
+``verification``, ``listings``; and ``growth``, which takes long, needs 35 GB of disk, and is only run when it is named.
 
 A full run writes ``results/bench.*``, where results of parts that aren't run now stay as they are; a short one writes
 ``bench.local.*`` and says so. An interrupted run writes nothing. A part that fails, or can't be run here, has a row
@@ -11,6 +11,7 @@ that says why. Ends with 1 where a figure is missed. ``tests.benchmarks.scale`` 
 """
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -59,6 +60,7 @@ def main(*words: str) -> int:
     if unknown := [word for word in words if word not in parts]:
         print(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, _interrupted)
     described = machine.described()
     print("\n".join(f"{name}: {said}" for name, said in described.items()), flush=True)
     try:
@@ -82,6 +84,10 @@ def run(name: str, part: Measure, described: Mapping[str, str]) -> report.Part:
     seconds = time.monotonic() - start
     print(f"  {seconds:.0f} s", flush=True)
     return report.Part(name=name, machine=described, pairs=scale.PAIRS, scale=scale.SCALE, seconds=seconds, rows=rows)
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt  # so that servers and stores of gigabytes go with the run
 
 
 def _carefully(name: str, part: Measure) -> Iterator[Row]:
