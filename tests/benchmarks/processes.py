@@ -1,7 +1,7 @@
 """What processes use, as Linux counts it in ``/proc``: the processor's time and memory, of each and all below it.
 
-``Memory`` samples a process and its children while something goes on: PSS, in which a page that several share counts
-once, and RSS, in which it counts for each.
+``sampled`` looks at the memory of a process and its children while something goes on: PSS, in which a page that several
+share counts once, and RSS, in which it counts for each.
 """
 
 import os
@@ -50,6 +50,17 @@ def tree(*roots: int) -> list[int]:
     return found
 
 
+def _children(pid: int) -> list[int]:
+    return [each for each in tree(pid)[1:] if (stat := _stat(each)) and int(stat[1]) == pid]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def _stat(pid: int) -> list[str]:
     """Return the fields of ``/proc/PID/stat`` behind the name, from the state on; [] where it is gone."""
     try:
@@ -60,11 +71,16 @@ def _stat(pid: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Memory in octets of a process, of its children together, and how many these are."""
+    """Memory in octets of a process, of all below it together, and how many these are.
+
+    ``largest`` is that of the largest process which does the work, with what is below it: of one of those that were
+    forked to do so, or of the whole where there are none.
+    """
 
     own: int
     below: int
     children: int
+    largest: int
     resident: int  # RSS of all
 
     @property
@@ -75,12 +91,14 @@ class Taken:
     @classmethod
     def now(cls, pid: int) -> "Taken":
         """Look once."""
-        children = [each for each in tree(pid) if each != pid]
+        taken = {each: proportional(each) for each in tree(pid)}
+        forked = [each for each in _children(pid) if _command(each) == _command(pid)]
         return cls(
-            proportional(pid),
-            sum(map(proportional, children)),
-            len(children),
-            sum(map(resident, [pid, *children])),
+            own=taken[pid],
+            below=sum(taken.values()) - taken[pid],
+            children=len(taken) - 1,
+            largest=max(sum(taken.get(each, 0) for each in tree(root)) for root in forked or [pid]),
+            resident=sum(map(resident, taken)),
         )
 
 

@@ -23,7 +23,7 @@ from tests.benchmarks.figures import Unmeasurable
 from tests.benchmarks.mails import AUTHOR
 from tests.postgres_server import running
 
-WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))  # processes that take mail, where the database is PostgreSQL
+WORKERS = int(os.environ.get("BENCH_WORKERS", "0"))  # rows more, with so many processes on PostgreSQL
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ def settled(engine: str, **settings: str) -> Iterator[Settled]:
 
 @contextmanager
 def mailgate(
-    engine: str, *, workers: int = 1, prepare: Callable[[Settled], None] = lambda _: None, name: str = ""
+    engine: str, *, workers: int = 0, prepare: Callable[[Settled], None] = lambda _: None, name: str = ""
 ) -> Iterator[Server]:
-    """Run mailgate as installed; ``prepare`` may fill its store before."""
-    more = {"MAILGATE_SMTP__WORKERS": str(workers)} if workers > 1 else {}
+    """Run mailgate as installed, with as many processes as it chooses; ``prepare`` may fill its store before."""
+    more = {"MAILGATE_SMTP__WORKERS": str(workers)} if workers else {}
     with settled(engine, **more) as ready:
         prepare(ready)
         with daemon(ready.program, ready.folder / "log") as process:
-            label = name or f"mailgate on {engine}" + (f", {workers} workers" if workers > 1 else "")
+            label = name or f"mailgate on {engine}" + (f", workers = {workers}" if workers else "")
             yield Server(
                 label,
                 ready.program.smtp_port,
@@ -95,10 +95,10 @@ def mailgate(
 
 @contextmanager
 def each_mailgate() -> Iterator[list[Server]]:
-    """Run mailgate in every way that there are rows for: on each engine, and with ``BENCH_WORKERS`` processes."""
+    """Run mailgate in every way that there are rows for: on each engine, and with ``BENCH_WORKERS`` processes too."""
     with ExitStack() as stack:
         servers = [stack.enter_context(mailgate(engine)) for engine in ("sqlite", "postgresql")]
-        if WORKERS > 1:
+        if WORKERS:
             servers.append(stack.enter_context(mailgate("postgresql", workers=WORKERS)))
         yield servers
 

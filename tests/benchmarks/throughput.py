@@ -7,8 +7,8 @@ beside it, with the processor's time that server and generator took for a mail. 
 
 The generator shares the machine with the servers. That it isn't the limit is shown in each row: what it sends to a
 server that looks at nothing is to be at least three times what either took, and its share of all processors below a
-quarter. ``BENCH_PAIRS`` (5) and ``BENCH_SCALE`` (1: how many mails) make it longer or shorter; ``BENCH_WORKERS`` above
-1 adds rows with so many processes on PostgreSQL.
+quarter. ``BENCH_PAIRS`` (5) and ``BENCH_SCALE`` (1: how many mails) make it longer or shorter; ``BENCH_WORKERS`` adds
+rows with so many processes on PostgreSQL.
 
     python -m tests.benchmarks.throughput [WORD ...]
 
