@@ -17,7 +17,7 @@ from mailgate.store import uploads
 from mailgate.store.identifiers import new_id
 from mailgate.store.ledger_rows import Row
 from mailgate.store.orders import BytesGone, Unkeepable, in_parts
-from mailgate.store.prepared import Adding, Asking
+from mailgate.store.prepared import Adding, Asking, pipelined
 from mailgate.store.tables import document, link, mail, reading, reading_body, reading_note, reading_party
 
 FIRST_READING = 1
@@ -148,8 +148,9 @@ def _write_content(connection: Connection, written: Sequence[_Ours]) -> None:
             raise BytesGone("a big mail was deleted meanwhile")
         else:
             contents[one.upload] = one.order.new.raw
-    uploads.write_claimed(connection, contents)
-    write_readings(connection, [(one.reading, one.sha256, FIRST_READING, one.order.new.mail) for one in written])
+    with pipelined(connection):
+        uploads.write_claimed(connection, contents)
+        write_readings(connection, [(one.reading, one.sha256, FIRST_READING, one.order.new.mail) for one in written])
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------

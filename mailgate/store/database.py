@@ -44,6 +44,7 @@ SAFE_WAL = (3, 51, 3)
 LOCK_SECONDS = 20
 CONNECT_SECONDS = 5
 READERS = 16
+PREPARED = 1000  # statements that a connection to PostgreSQL keeps: one for each number of rows, too
 WRITERS = 4  # for SQLite they take turns
 _SQLITE_FULL = 13
 _PG_DISK_FULL = "53100"
@@ -360,6 +361,7 @@ def _postgresql_engine(url: URL, *, size: int, read_only: bool, asking: bool = F
                 cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
         connection.commit()
         connection.autocommit = asking
+        connection.prepared_max = PREPARED
 
     return engine
 

@@ -29,7 +29,7 @@ from mailgate.store.content import write_mails
 from mailgate.store.ledger_rows import Row, row_of, write_rows
 from mailgate.store.linking import Owner, look_again
 from mailgate.store.orders import Order, Slot, Unkeepable, in_parts
-from mailgate.store.prepared import Adding, Asking, Changing
+from mailgate.store.prepared import Adding, Asking, Changing, pipelined
 from mailgate.store.tables import activity, activity_note, address, participation, receipt, record, user_account
 
 KEPT = "kept"
@@ -90,11 +90,11 @@ def keep(connection: Connection, orders: Sequence[Order]) -> list[tuple[Kept, ..
     slots = _slots(connection, [each for order in orders for each in order.all()])
     receipts = _find_receipts(connection, {key for slot in slots for key in slot.keys})
     fresh = _give_receipts(connection, slots, receipts)
+    activities = _Rows()
     if fresh:
         # of twins in one transaction the first is written
         write_mails(connection, {slot.new.raw_sha256: slot.order for slot in reversed(fresh)}.values())
-        _write_activities(connection, fresh)
-        _touch_addresses(connection, fresh)
+        activities = _activities(connection, fresh)
     each_kept = {slot.ledger_id: _kept(slot, _met_by(slot, receipts)) for slot in slots}
     answers = [
         _answer(ledger_id, attached, each_kept)
@@ -102,7 +102,11 @@ def keep(connection: Connection, orders: Sequence[Order]) -> list[tuple[Kept, ..
         for ledger_id, attached in zip(order.ledger_ids, order.attached, strict=True)
     ]
     said = each_kept | {answer.ledger_id: answer for answer in answers}
-    write_rows(connection, [row for order in orders for each in order.all() for row in _ledger_rows(each, said)])
+    with pipelined(connection):
+        if fresh:
+            _write_activities(connection, activities)
+            _touch_addresses(connection, fresh)
+        write_rows(connection, [row for order in orders for each in order.all() for row in _ledger_rows(each, said)])
     return [tuple(said[ledger_id] for ledger_id in order.ledger_ids) for order in orders]
 
 
@@ -235,7 +239,17 @@ def _ledger_rows(order: Order, said: Mapping[str, Kept]) -> list[Row]:
 # -- activities -----------------------------------------------------------------------------------------------------
 
 
-def _write_activities(connection: Connection, fresh: Sequence[Slot]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is written of activities."""
+
+    activities: Sequence[Row] = ()
+    notes: Sequence[Row] = ()
+    participations: Sequence[Row] = ()
+
+
+def _activities(connection: Connection, fresh: Sequence[Slot]) -> _Rows:
+    """Find out who and what is meant, and make the rows."""
     recorders = _recorder_ids(connection, {slot.new.recorder for slot in fresh})
     persons = _record_ids(
         connection, {person.record for slot in fresh for person in slot.activity.participants if person.record}
@@ -243,10 +257,17 @@ def _write_activities(connection: Connection, fresh: Sequence[Slot]) -> None:
     repeated = _same_message_id(connection, fresh)
     notes = [row for slot in fresh for row in _note_rows(slot, repeated)]
     owners = look_again(connection, {(slot.record_id, email) for slot in fresh for email in _unknown(slot, persons)})
-    participations = [row for slot in fresh for row in _participation_rows(slot, persons, owners)]
-    _ADD_ACTIVITIES.add(connection, [_activity_row(slot, recorders) for slot in fresh])
-    _ADD_NOTES.add(connection, notes)
-    _ADD_PARTICIPATIONS.add(connection, participations)
+    return _Rows(
+        activities=[_activity_row(slot, recorders) for slot in fresh],
+        notes=notes,
+        participations=[row for slot in fresh for row in _participation_rows(slot, persons, owners)],
+    )
+
+
+def _write_activities(connection: Connection, rows: _Rows) -> None:
+    _ADD_ACTIVITIES.add(connection, rows.activities)
+    _ADD_NOTES.add(connection, rows.notes)
+    _ADD_PARTICIPATIONS.add(connection, rows.participations)
 
 
 def _recorder_ids(connection: Connection, emails: set[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ into and out of the types of the columns. The statement stays the one that SQLAl
 
 ``Asking`` runs a SELECT and gives plain tuples. A parameter with several values (``bindparam(..., expanding=True)``) is
 compiled for 1, 2, 4, ... values, and filled up with the last one. ``Adding`` inserts many rows at once: by the driver's
-``executemany`` on SQLite, from arrays (``unnest``) on PostgreSQL, where one text does for any number of rows.
+``executemany`` on SQLite, by many rows of values on PostgreSQL.
 
 Raises what SQLAlchemy would: ``DBAPIError`` and below, with the driver's error in ``orig``; a lost connection is
 not used again.
@@ -15,9 +15,10 @@ not used again.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol, cast
 
-from sqlalchemy import CompoundSelect, Connection, Dialect, Select, Table, Update
+from sqlalchemy import CompoundSelect, Connection, Dialect, LargeBinary, Select, Table, Update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import TypeEngine
@@ -25,6 +26,7 @@ from sqlalchemy.types import TypeEngine
 Row = Mapping[str, object]
 Convert = Callable[[Any], Any]
 
+_MOST_ROWS = 64  # of one statement
 # of the drivers' parameters, by place: psycopg's own is by name, which it turns into places each time
 _STYLES = {"sqlite": "qmark", "postgresql": "format"}
 
@@ -140,39 +142,57 @@ class Adding:
         self._table = table
         self._columns = tuple(columns)
         self._unless = tuple(unless)
-        self._texts: dict[str, _Text] = {}
+        self._texts: dict[tuple[str, int], _Text] = {}
 
     def add(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert rows, in their order."""
         if not rows:
             return
-        text = self._texts.get(connection.dialect.name) or self._compile(connection.dialect)
         with raw_cursor(connection) as cursor:
             if connection.dialect.name == "sqlite":
+                text = self._text(connection.dialect, 1)
                 cursor.executemany(text.sql, _by_row(rows, text.given))
-            else:
-                cursor.execute(text.sql, [_column(rows, name, convert) for name, convert, _ in text.given])
+                return
+            for part in _in_powers(rows):
+                text = self._text(connection.dialect, len(part))
+                cursor.execute(text.sql, list(chain.from_iterable(_by_row(part, text.given))))
 
-    def _compile(self, dialect: Dialect) -> _Text:
+    def _text(self, dialect: Dialect, rows: int) -> _Text:
+        return self._texts.get((dialect.name, rows)) or self._compile(dialect, rows)
+
+    def _compile(self, dialect: Dialect, rows: int) -> _Text:
         by_place = _by_place(dialect)
         table = by_place.identifier_preparer.format_table(self._table)
         named = ", ".join(by_place.identifier_preparer.quote(name) for name in self._columns)
         types = {name: self._table.c[name].type for name in self._columns}
-        if dialect.name == "sqlite":
-            values = f"VALUES ({', '.join('?' * len(self._columns))})"
-        else:
-            # binary: the bytes of mails would come twice as long in text
-            arrays = (f"%b::{types[name].compile(by_place)}[]" for name in self._columns)
-            values = f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608 - names of our own tables
+        places = ", ".join(_place(types[name], by_place) for name in self._columns)
         key = ", ".join(self._unless)
         conflict = f" ON CONFLICT ({key}) DO NOTHING" if self._unless else ""
         text = _Text(
-            sql=f"INSERT INTO {table} ({named}) {values}{conflict}",
+            sql=f"INSERT INTO {table} ({named}) VALUES {', '.join([f'({places})'] * rows)}{conflict}",  # noqa: S608 - names of our own tables
             given=tuple((name, _writes(types[name], by_place), None) for name in self._columns),
             read=(),
         )
-        self._texts[dialect.name] = text
+        self._texts[dialect.name, rows] = text
         return text
+
+
+def _place(kind: TypeEngine[Any], dialect: Dialect) -> str:
+    """Write a parameter; PostgreSQL is told its type, as several rows of values are of no column yet."""
+    if dialect.name == "sqlite":
+        return "?"
+    # the bytes of mails would come twice as long in text
+    how = "%b" if isinstance(kind, LargeBinary) else "%s"
+    return f"{how}::{kind.compile(dialect)}"
+
+
+def _in_powers(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Cut into parts of 64, 32, ... 2 and 1, so that few texts do for any number."""
+    start = 0
+    while left := len(rows) - start:
+        size = min(_MOST_ROWS, 1 << (left.bit_length() - 1))
+        yield rows[start : start + size]
+        start += size
 
 
 @contextmanager
@@ -189,6 +209,26 @@ def raw_cursor(connection: Connection) -> Iterator[Cursor]:
         raise told from error
     finally:
         cursor.close()
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Send what is written in the block without waiting for each answer; at its end all are there.
+
+    On PostgreSQL (libpq's pipeline mode); a file answers at once. An error may show at the end of the block only.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline():
+            yield
+    except connection.dialect.loaded_dbapi.Error as error:
+        told = wrapped(error, connection.dialect, connection.connection)
+        if isinstance(told, DBAPIError) and told.connection_invalidated:
+            connection.invalidate(error)
+        raise told from error
 
 
 def wrapped(error: BaseException, dialect: Dialect, connection: PoolProxiedConnection) -> BaseException:
