@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
@@ -356,8 +356,9 @@ def serve(settings: Settings) -> int:
         shared = _share(settings, workers)
         return Supervisor(
             workers,
-            partial(_be_worker, shared, listeners),
-            partial(_be_watcher, health) if health else None,
+            partial(_be_worker, shared, listeners, health),
+            partial(_be_watcher, health, listeners) if health else None,
+            partial(_close_all, listeners),
             settings.smtp.drain_seconds,
             _places(settings),
         ).run()
@@ -403,13 +404,24 @@ def _share(settings: Settings, workers: int) -> Settings:
     return settings.model_copy(update={"smtp": mine})
 
 
-def _be_worker(settings: Settings, listeners: Sequence[BoundListener], post: Post) -> int:
+def _close_all(listeners: Sequence[BoundListener]) -> None:
+    for listener in listeners:
+        listener.close()
+
+
+def _be_worker(settings: Settings, listeners: Sequence[BoundListener], health: socket.socket | None, post: Post) -> int:
+    if health is not None:
+        health.close()
+    # the file of a unix socket is all workers': the supervisor takes it away
+    lent = [replace(listener, inode=0) for listener in listeners]
     with ExitStack() as stack:
-        return _serve_alone(stack, settings, listeners, None, post)
+        return _serve_alone(stack, settings, lent, None, post)
 
 
-def _be_watcher(health: socket.socket, watched: Watched) -> int:
+def _be_watcher(health: socket.socket, listeners: Sequence[BoundListener], watched: Watched) -> int:
     """Answer what monitors ask until the supervisor ends, or tells us to."""
+    for listener in listeners:
+        listener.sock.close()
     asking = Asking(watched)
     ready = partial(asking.why_not_ready, PROBE_SECONDS)
     serving = http.start(health, ready, asking.metrics, asking.is_alive)
@@ -575,8 +587,9 @@ async def _beat_for(post: Post) -> None:
 
 
 def _reload(server: Server, post: Post | None) -> None:
-    if post is not None:  # the supervisor tells
+    if post is not None:  # the supervisor tells systemd
         server.reload_tls()
+        post.reloaded()
         return
     systemd.reloading()
     server.reload_tls()
