@@ -51,6 +51,7 @@ RELOADED = b"h"
 MOST_WORDS = 4096  # octets of what a worker says that can't begin
 _RESTARTS = struct.Struct("=Q")
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ENDED_WELL = frozenset({0, MISCONFIGURED, -signal.SIGTERM, -signal.SIGINT})  # of a signal: told before it had begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +309,8 @@ class Supervisor:
         if code == MISCONFIGURED and place.is_worker:
             self._cannot_begin(place)
         if self._ending:
-            on_time = code in {0, -signal.SIGTERM, -signal.SIGINT, MISCONFIGURED}  # told before it had begun, it dies
-            self._code = self._code or (0 if on_time or not place.is_worker else FAILED)
+            if place.is_worker and code not in _ENDED_WELL:
+                self._code = self._code or (code if code > 0 else FAILED)
             return
         young = time.monotonic() - place.began < YOUNG
         place.start_at = time.monotonic() + REST[min(place.died_young, len(REST) - 1)]
