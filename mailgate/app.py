@@ -9,6 +9,7 @@ the command line's.
 import asyncio
 import gc
 import os
+import select
 import signal
 import socket
 import sys
@@ -70,6 +71,7 @@ from mailgate.supervisor import Post, Supervisor, Watched
 from mailgate.watching import Answering, Asking
 
 _PEER_LEAST = 40  # connections: twice what a Postfix at its defaults opens to one place
+LEARN_SECONDS = 2.0  # what a worker that is killed may have counted unseen
 PROBE_SECONDS = 3  # less than what watches /readyz waits
 
 
@@ -423,17 +425,19 @@ def _be_watcher(health: socket.socket, listeners: Sequence[BoundListener], watch
     for listener in listeners:
         listener.sock.close()
     asking = Asking(watched)
-    ready = partial(asking.why_not_ready, PROBE_SECONDS)
+    ready = partial(asking.why_not_ready, PROBE_SECONDS + 0.5)  # a worker says by then that its store doesn't answer
     serving = http.start(health, ready, asking.metrics, asking.is_alive)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:
-        os.read(watched.life, 1)  # ends with the supervisor
+        while not select.select([watched.life], [], [], LEARN_SECONDS)[0]:  # it ends with the supervisor
+            asking.learn()
     except SystemExit:
         pass
     finally:
         serving.close()
+        asking.close()
     return 0
 
 

@@ -1,7 +1,7 @@
 """The metrics of several processes as those of one: counters and histograms are added, gauges each in its own way.
 
 ``Families`` are the plain form of ``events.families``: JSON can carry them from process to process. A process that has
-ended still counts: ``counted`` keeps of it what can only grow, so that no sum ever goes back.
+ended still counts: ``counted`` keeps of it what can only grow, so that nothing ever goes back.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +33,7 @@ _OF_GAUGES: dict[str, Callable[[Sequence[float]], float]] = {
     "mailgate_last_kept_timestamp_seconds": max,
     "mailgate_build_info": max,
 }
-_GROWING = frozenset({"counter", "histogram"})
+_GROWING = frozenset({"counter", "histogram"})  # and gauges of which the highest counts
 _CREATED = "_created"  # when a process began to count
 
 
@@ -57,7 +57,7 @@ def added(processes: Iterable[Families]) -> list[Family]:
 
 def counted(families: Families) -> list[Family]:
     """Keep what can only grow."""
-    return [family for family in families if family["type"] in _GROWING]
+    return [family for family in families if family["type"] in _GROWING or _OF_GAUGES.get(family["name"]) is max]
 
 
 def _way(family: Family, sample: Sample) -> Callable[[Sequence[float]], float]:

@@ -1,8 +1,9 @@
 """What the watcher asks the workers, and how they answer: one datagram each way, JSON.
 
 A worker answers from its event loop, so an answer shows that it turns; whether mail would be taken is found out by a
-thread. Whoever doesn't answer within ``SECONDS`` is not waited for: for metrics its last numbers stand. A process that
-took another's place has other numbers: those of the one before are kept, as far as they only grow.
+thread. All are asked at once, and whoever doesn't answer within ``SECONDS`` is not waited for: for metrics its last
+numbers stand. A process that took another's place has other numbers: those of the one before are kept, as far as they
+only grow.
 
 Raises nothing; what can't be understood is no answer.
 """
@@ -10,13 +11,16 @@ Raises nothing; what can't be understood is no answer.
 import asyncio
 import json
 import os
-import select
+import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Any
 
 from mailgate import events, sums
 from mailgate.sums import Families
@@ -66,67 +70,121 @@ def _result(done: "asyncio.Future[str | None]") -> str | None:
 
 
 class Asking:
-    """The watcher's side, for all its threads; one socket for each worker."""
+    """The watcher's side, for all its threads; all workers are asked at once. Starts a thread that hears them."""
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._workers = [_Worker(each) for each in watched.asking]
+        self._places = [_Place() for _ in watched.asking]
+        self._numbers = count(1)
         self._restarts = 0
         self._lock = threading.Lock()
+        self._waiting: dict[int, SimpleQueue[_Answer]] = {}
+        self._told, self._telling = socket.socketpair()
+        self._hearing = threading.Thread(target=self._hear, name="hearing", daemon=True)
+        self._hearing.start()
+
+    def close(self) -> None:
+        """Hear nobody any more; the workers' sockets stay open."""
+        self._telling.close()
+        self._hearing.join()
+        self._told.close()
 
     def metrics(self) -> bytes:
         """Give the metrics of all workers, those that ended too."""
+        self.learn()
         with self._lock:
             restarts = self._watched.restarts()
             events.workers_restarted(restarts - self._restarts)
             self._restarts = restarts
-        families = [each.families() for each in self._workers]
+            families = [place.families() for place in self._places]
         return events.render_families(sums.added([*families, events.families()]))
+
+    def learn(self) -> None:
+        """Have all tell their numbers: of one that is killed we have the last that it told."""
+        for answer in self._ask(METRICS, SECONDS):
+            with self._lock:
+                self._places[answer.place].take(answer)
 
     def why_not_ready(self, seconds: float) -> str | None:
         """Say why no worker would take a mail now; ``None`` where one would."""
-        said = [each.ask(READY, seconds) for each in self._workers]
-        if any(answer is not None and answer[1] is None for answer in said):
-            return None
-        return next((str(answer[1]) for answer in said if answer is not None), SILENT)
+        why = SILENT
+        for answer in self._ask(READY, seconds):
+            if answer.said is None:
+                return None
+            why = str(answer.said)
+        return why
 
     def is_alive(self) -> bool:
         """Say whether any worker answers."""
-        return any(each.ask(ALIVE, SECONDS) is not None for each in self._workers)
+        return any(True for _ in self._ask(ALIVE, SECONDS))
+
+    def _ask(self, what: str, seconds: float) -> "Iterator[_Answer]":
+        """Ask all, and give each answer when it is there, until all have answered or the time is over."""
+        until = time.monotonic() + seconds
+        number = next(self._numbers)
+        answers: SimpleQueue[_Answer] = SimpleQueue()
+        self._waiting[number] = answers
+        try:
+            asked = sum(_send(place, [number, what]) for place in self._watched.asking)
+            for _ in range(asked):
+                yield answers.get(timeout=max(0.0, until - time.monotonic()))
+        except Empty:
+            return
+        finally:
+            del self._waiting[number]
+
+    def _hear(self) -> None:
+        with selectors.DefaultSelector() as ears:
+            ears.register(self._told, selectors.EVENT_READ)
+            for place, questions in enumerate(self._watched.asking):
+                ears.register(questions, selectors.EVENT_READ, place)
+            while True:
+                for key, _ in ears.select():
+                    if key.data is None:
+                        return
+                    self._take(key.data, self._watched.asking[key.data])
+
+    def _take(self, place: int, questions: socket.socket) -> None:
+        try:
+            number, pid, said = json.loads(questions.recv(MOST))
+            self._waiting[number].put(_Answer(place, number, pid, said))
+        except (OSError, ValueError, TypeError, KeyError):  # nonsense, or nobody waits for it any more
+            return
 
 
-class _Worker:
-    """One place; several processes may have it one after the other."""
+def _send(to: socket.socket, question: list[int | str]) -> bool:
+    try:
+        to.send(json.dumps(question).encode())
+    except OSError:  # full: it hangs
+        return False
+    return True
 
-    def __init__(self, questions: socket.socket) -> None:
-        self._questions = questions
-        self._numbers = count()
-        self._lock = threading.Lock()
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    place: int
+    number: int
+    pid: int
+    said: Any
+
+
+class _Place:
+    """The numbers of a place; several processes may have it one after the other."""
+
+    def __init__(self) -> None:
+        self._number = 0
         self._pid = 0
         self._last: Families = ()
         self._before: Families = ()  # of those that had the place before
 
-    def ask(self, what: str, seconds: float = SECONDS) -> tuple[int, object] | None:
-        """Ask; give the process and its answer."""
-        until = time.monotonic() + seconds
-        with self._lock:
-            number = next(self._numbers)
-            try:
-                self._questions.send(json.dumps([number, what]).encode())
-                while (left := until - time.monotonic()) > 0 and select.select([self._questions], [], [], left)[0]:
-                    said = json.loads(self._questions.recv(MOST))
-                    if said[0] == number:
-                        return said[1], said[2]
-            except (OSError, ValueError, TypeError, IndexError, KeyError):
-                return None
-        return None
+    def take(self, answer: _Answer) -> None:
+        """Take what was told, unless something later is known."""
+        if answer.number < self._number:
+            return
+        if self._pid not in {0, answer.pid}:
+            self._before = sums.added([self._before, sums.counted(self._last)])
+        self._number, self._pid, self._last = answer.number, answer.pid, answer.said
 
     def families(self) -> Families:
-        """Give its numbers, or the last that are known."""
-        answer = self.ask(METRICS)
-        if answer is not None:
-            pid, told = answer
-            if self._pid not in {0, pid}:
-                self._before = sums.added([self._before, sums.counted(self._last)])
-            self._pid, self._last = pid, told  # type: ignore[assignment]  # a worker's own, of the same program
+        """Give the last that is known."""
         return sums.added([self._before, self._last])

@@ -69,6 +69,7 @@ def test_adding_changes_nothing_that_was_added() -> None:
 def test_of_one_that_ended_only_what_grows_is_kept() -> None:
     assert values(added([counted(FIRST), SECOND]))[("mailgate_connections",)] == 2
     assert values(added([counted(FIRST), SECOND]))[("mailgate_mails_total", "kept")] == 7
+    assert values(added([counted(SECOND), FIRST]))[("mailgate_last_kept_timestamp_seconds",)] == 60
 
 
 def test_of_none_and_of_one_the_sum_is_itself() -> None:
