@@ -377,19 +377,22 @@ def _check_store(settings: Settings) -> str:
 
 
 def _workers(settings: Settings, kind: str) -> int:
-    given = settings.smtp.workers
-    if kind == "sqlite":
-        if given > 1:
-            raise Misconfigured(
-                f"smtp.workers is {given}, and the store is a SQLite file, which one process writes: "
-                "write 0 or 1, or move to PostgreSQL"
-            )
-        return 1
-    return given or _processors()
+    return 1 if kind == "sqlite" else settings.smtp.workers or _processors()
 
 
 def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(there, _quota(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")) or there))
+
+
+def _quota(own: Path, groups: Path) -> int | None:
+    """Give the processors that a container, or a unit of systemd, may use; ``None`` where that isn't limited."""
+    try:
+        group = own.read_text("ascii").partition("0::/")[2].strip()
+        most, period = (groups / group / "cpu.max").read_text("ascii").split()
+        return -(-int(most) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
 
 
 def _share(settings: Settings, workers: int) -> Settings:
@@ -400,7 +403,7 @@ def _share(settings: Settings, workers: int) -> Settings:
         update={
             "max_connections": -(-smtp.max_connections // workers),
             "max_connections_per_peer": min(smtp.max_connections_per_peer, peer),
-            "bytes_in_flight": -(-smtp.bytes_in_flight // workers),
+            "bytes_in_flight": max(smtp.max_size, -(-smtp.bytes_in_flight // workers)),  # else it never fits
         }
     )
     return settings.model_copy(update={"smtp": mine})

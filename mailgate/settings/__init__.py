@@ -155,6 +155,11 @@ def _others(settings: Settings) -> Iterator[str]:
                 f"relays.{relay.name}.client_certificates: needs smtp.tls_cert, smtp.tls_key and smtp.tls_client_ca: "
                 "without them no client can show a certificate"
             )
+    if settings.smtp.workers > 1 and settings.store.url.startswith("sqlite"):
+        yield (
+            f"smtp.workers: {settings.smtp.workers} is too much for SQLite, whose file one process writes: "
+            "write 0 or 1, or name a PostgreSQL in store.url"
+        )
     mail = settings.outbound.smtp
     if mail.host and not mail.from_:
         yield "outbound.smtp.from: is missing while outbound.smtp.host is set: write the address that mails come from"

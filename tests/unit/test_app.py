@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -10,9 +11,12 @@ from mailgate import app, events
 from mailgate.domain.trust import Relay, Trust
 from mailgate.errors import Deferred, Reason
 from mailgate.intake import Policy
+from mailgate.settings import load
 from mailgate.smtp.server import Server
 from mailgate.store.database import Database
 from mailgate.store.directory import Directory
+
+MIB = 1024 * 1024
 
 
 class Asked:
@@ -111,3 +115,51 @@ def test_a_relay_whose_bare_from_is_believed_is_told_at_start(
     monkeypatch.setattr(events, "advised", said.append)
     app._advise(Policy(domain="log.test", relays=(relay,)))
     assert [text.startswith("relays.office: a bare From is believed") for text in said] == [True] * told
+
+
+@pytest.mark.parametrize(
+    ("workers", "connections", "of_one_peer", "octets"),
+    [
+        (1, 500, 100, 1024 * MIB),
+        (2, 250, 50, 512 * MIB),
+        (3, 167, 40, -(-1024 * MIB // 3)),
+        (8, 63, 40, 128 * MIB),
+        (200, 3, 40, 50 * MIB),  # the largest mail finds room in each
+    ],
+)
+def test_workers_share_what_is_limited(workers: int, connections: int, of_one_peer: int, octets: int) -> None:
+    mine = app._share(load(None, {}), workers).smtp
+    assert (mine.max_connections, mine.max_connections_per_peer, mine.bytes_in_flight) == (
+        connections,
+        of_one_peer,
+        octets,
+    )
+
+
+def test_no_worker_takes_more_of_one_peer_than_all_may() -> None:
+    few = load(None, {"MAILGATE_SMTP__MAX_CONNECTIONS_PER_PEER": "5"})
+    assert app._share(few, 4).smtp.max_connections_per_peer == 5
+
+
+@pytest.mark.parametrize(
+    ("group", "limit", "processors"),
+    [
+        ("0::/\n", "200000 100000\n", 2),
+        ("0::/\n", "150000 100000\n", 2),
+        ("0::/\n", "10000 100000\n", 1),
+        ("0::/\n", "max 100000\n", None),
+        ("12:cpu:/old\n0::/system.slice/mailgate.service\n", "300000 100000\n", 3),
+        ("0::/\n", "nonsense\n", None),
+        ("0::/\n", None, None),
+        ("", "max 100000\n", None),
+    ],
+)
+def test_the_processors_that_a_container_may_use_are_known(
+    tmp_path: Path, group: str, limit: str | None, processors: int | None
+) -> None:
+    (tmp_path / "cgroup").write_text(group)
+    folder = tmp_path / "fs" / group.rpartition("0::/")[2].strip()
+    folder.mkdir(parents=True)
+    if limit is not None:
+        (folder / "cpu.max").write_text(limit)
+    assert app._quota(tmp_path / "cgroup", tmp_path / "fs") == processors

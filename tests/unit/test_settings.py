@@ -471,6 +471,13 @@ CONTRADICTIONS = [
     ("smtp.bytes_in_flight = '1 MiB'", "smtp.bytes_in_flight: 1048576 is below smtp.max_size (52428800): raise it"),
     ("smtp.max_connections = 50", "smtp.max_connections_per_peer: 100 is above smtp.max_connections (50): lower it"),
     (
+        "smtp.workers = 2",
+        (
+            "smtp.workers: 2 is too much for SQLite, whose file one process writes: write 0 or 1, or name a PostgreSQL "
+            "in store.url"
+        ),
+    ),
+    (
         "outbound.smtp.host = 'mail.example'",
         "outbound.smtp.from: is missing while outbound.smtp.host is set: write the address that mails come from",
     ),
