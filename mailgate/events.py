@@ -7,6 +7,7 @@ and the lines it went through, without its text: driver errors quote what they w
 """
 
 import logging
+import select
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
@@ -24,6 +25,7 @@ from mailgate.errors import Reason
 from mailgate.sums import Families, Family
 
 MAX_VALUE = 300
+PATIENCE = 1.0  # seconds
 # Libraries that quote what they were given: the drivers statements and rows. What goes wrong in them is told by events
 # of ours.
 QUIET = ("sqlalchemy", "psycopg")
@@ -77,9 +79,13 @@ def _escape_all(_logger: object, _method: str, event: MutableMapping[str, Any]) 
 
 
 class _Lines:
-    """Writes lines to the stream of a handler. A line that can't be written is lost, and nothing else with it."""
+    """Writes lines to the stream of a handler. A line that can't be written is lost, and nothing else with it.
+
+    Where nobody reads, the first line waits for ``PATIENCE`` and those after it not at all, until there is room again.
+    """
 
     handler: "logging.StreamHandler[TextIO] | None" = None
+    lost = 0
 
     def write(self, line: str) -> None:
         """Write one line at once; others' lines come before or after it."""
@@ -88,14 +94,31 @@ class _Lines:
             return
         handler.acquire()
         try:
+            if not _has_room(handler.stream, 0 if self.lost else PATIENCE):
+                self.lost += 1
+                return
+            lost, self.lost = self.lost, 0
             handler.stream.write(f"{line}\n")
             handler.stream.flush()
         except (OSError, ValueError):  # the pipe is closed, or the disk is full
-            pass
+            return
         finally:
             handler.release()
+        if lost:
+            _log.warning("lines lost", count=lost)
 
     info = warning = error = write
+
+
+def _has_room(stream: TextIO, seconds: float) -> bool:
+    """Wait for room; what has room at all takes a line of 4 KiB without waiting, if nobody else writes there."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):  # no file: a test's
+        return True
+    poll = select.poll()
+    poll.register(number, select.POLLOUT)
+    return bool(poll.poll(seconds * 1000))
 
 
 _LINES = _Lines()

@@ -1,7 +1,9 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -165,3 +167,32 @@ def test_whatever_a_value_holds_it_stays_in_its_place_on_its_line(lines: io.Stri
     (line,) = lines.getvalue().splitlines()
     assert json.loads(line)["author"] == shown
     assert list(json.loads(line))[:3] == ["timestamp", "level", "event"]
+
+
+def test_a_log_that_nobody_reads_stops_nothing_and_says_later_what_was_lost(
+    monkeypatch: pytest.MonkeyPatch, lines: io.StringIO
+) -> None:
+    monkeypatch.setattr(events, "PATIENCE", 0.05)
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with open(writing, "w", encoding="utf-8") as stuck:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr("sys.stderr", stuck)
+        events.set_up()
+        for _ in range(3000):  # far more than a pipe holds
+            finish(KEPT)
+        read = drained(reading)
+        finish(KEPT, author="first@muster.example")
+        read += drained(reading)
+    os.close(reading)
+    told = [json.loads(line) for line in read.decode().splitlines()]
+    assert [line["event"] for line in told[-2:]] == ["mail", "lines lost"]
+    assert told[-2]["author"] == "first@muster.example"
+    assert told[-1]["count"] == 3000 - (len(told) - 2) > 0
+
+
+def drained(pipe: int) -> bytes:
+    read = b""
+    with suppress(BlockingIOError):
+        while more := os.read(pipe, 65536):
+            read += more
+    return read
